@@ -1,0 +1,1 @@
+"""Mean-field Q-learning as one would write it today with MAgent2 and PyTorch."""

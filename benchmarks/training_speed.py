@@ -1,0 +1,73 @@
+"""Speed of the whole training loop, to be set beside `magent2_torch_mfq.py` in one sitting.
+
+Prints JSON: environment steps and living learners' actions a second once learning has begun,
+the median of several windows, and what compiling took.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import time
+
+import jax
+import jax.numpy as jnp
+
+from swarmfield.training.compiled import begin, compile_programs
+from swarmfield.training.config import make_job
+from swarmfield.training.setup import assemble
+
+
+def main() -> None:
+    options = _options()
+    job = make_job(
+        "mfq",
+        "battle",
+        env={"map_size": options.map_size},
+        algo={
+            "trunk": options.trunk,
+            "batch_size": options.batch_size,
+            "warmup": 0,
+        },
+        env_steps=options.num_envs * options.steps * (options.windows + 1),
+        num_envs=options.num_envs,
+        opponent="random",
+    )
+    setup = assemble(job)
+    saved = begin(setup, job.config.seed_list, None)
+    programs = compile_programs(setup, saved)
+    rates, run = [], saved.run
+    for window in range(options.windows + 1):
+        started, before = time.perf_counter(), int(run.window.agent_steps[0])
+        run = programs.advance(run, jnp.int32(window * options.steps), jnp.int32(options.steps))
+        acted = int(jax.block_until_ready(run.window.agent_steps)[0]) - before
+        rates.append((options.steps * options.num_envs, acted, time.perf_counter() - started))
+    counted = rates[1:]
+    print(
+        json.dumps(
+            {
+                **vars(options),
+                "jax": jax.__version__,
+                "device": jax.devices()[0].device_kind,
+                "compile_seconds": round(programs.compile_seconds, 2),
+                "env_steps_per_second": statistics.median(s / t for s, _, t in counted),
+                "agent_steps_per_second": statistics.median(a / t for _, a, t in counted),
+            }
+        )
+    )
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--trunk", choices=["mlp", "mfrl"], default="mlp")
+    parser.add_argument("--map-size", type=int, default=40)
+    parser.add_argument("--num-envs", type=int, default=16)
+    parser.add_argument("--batch-size", type=int, default=1024)
+    parser.add_argument("--steps", type=int, default=40, help="of all environments, a window")
+    parser.add_argument("--windows", type=int, default=5)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,19 @@
+"""Large-scale mean-field multi-agent reinforcement learning in JAX."""
+
+from swarmfield.environments import make
+from swarmfield.training.play import duel, evaluate
+from swarmfield.training.player import Player, load
+from swarmfield.training.runs import Run, resume, train
+from swarmfield.types import SwarmfieldError
+
+__all__ = [
+    "Player",
+    "Run",
+    "SwarmfieldError",
+    "duel",
+    "evaluate",
+    "load",
+    "make",
+    "resume",
+    "train",
+]

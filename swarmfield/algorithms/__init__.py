@@ -1,0 +1,11 @@
+"""The learning methods, by name."""
+
+from __future__ import annotations
+
+from swarmfield.algorithms import iql, mfq
+from swarmfield.registry import Entry
+
+ALGORITHMS: dict[str, Entry] = {
+    "iql": Entry(iql.IQLConfig, iql.build, "independent Q-learning"),
+    "mfq": Entry(mfq.MFQConfig, mfq.build, "mean-field Q-learning"),
+}

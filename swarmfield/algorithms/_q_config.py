@@ -1,0 +1,68 @@
+"""Options of Q-learning, and what they may be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from swarmfield.networks import TrunkName
+from swarmfield.types import SwarmfieldError
+
+
+@dataclass(frozen=True)
+class QLearningConfig:
+    """Options of every Q-learning method."""
+
+    learning_rate: float = 5e-4
+    """Adam's step size, > 0."""
+    gamma: float = 0.95
+    """Discount of future reward, in [0, 1]."""
+    tau: float = 0.01
+    """Polyak rate of the target network, in (0, 1]; applied after every update."""
+    batch_size: int = 1024
+    """Agent transitions an update."""
+    updates: int = 1
+    """Updates each time."""
+    every: int = 1
+    """Steps of all environments between updates."""
+    capacity: int = 262_144
+    """Agent transitions kept for replay, over all environments."""
+    warmup: int = 8192
+    """Agent transitions before the first update."""
+    target: Literal["double", "boltzmann"] = "double"
+    """Bootstrap on the online network's choice, or on the Boltzmann policy's expectation."""
+    target_temperature: float = 0.1
+    """Temperature of the Boltzmann target, > 0."""
+    exploration: Literal["boltzmann", "epsilon"] = "boltzmann"
+    """Sample in proportion to exp(Q / T), or uniformly with probability epsilon."""
+    schedule: Literal["linear", "mfrl"] = "linear"
+    """Of the exploration: a straight line, or the reference code's two."""
+    explore_start: float = 1.0
+    """Temperature or epsilon at the start."""
+    explore_end: float = 0.05
+    """Temperature or epsilon at the end."""
+    explore_fraction: float = 0.7
+    """Share of the run in which the straight line falls, in [0, 1]."""
+    trunk: TrunkName = "mlp"
+    """How a view is read: `mfrl` is the reference code's convolutions, `mlp` is cheaper."""
+    max_gradient_norm: float = 10.0
+    """Gradients are scaled down to this global norm, > 0."""
+
+    def __post_init__(self) -> None:
+        for name in ("learning_rate", "tau", "target_temperature", "max_gradient_norm"):
+            _require(self, name, lambda x: 0 < x < float("inf"), "a number above 0")
+        for name in ("gamma", "tau", "explore_fraction"):
+            _require(self, name, lambda x: 0 <= x <= 1, "a number from 0 to 1")
+        for name in ("explore_start", "explore_end"):
+            _require(self, name, lambda x: 0 <= x < float("inf"), "a number of at least 0")
+        for name in ("batch_size", "updates", "every", "capacity"):
+            _require(self, name, lambda x: x >= 1, "a whole number of at least 1")
+        _require(self, "warmup", lambda x: x >= 0, "a whole number of at least 0")
+
+
+def _require(config: Any, name: str, allowed: Callable[[Any], bool], wanted: str) -> None:
+    value = getattr(config, name)
+    if not allowed(value):
+        option = "--algo." + name.replace("_", "-")
+        raise SwarmfieldError(f"{option} is {value}, but must be {wanted}.")

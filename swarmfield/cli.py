@@ -1,0 +1,267 @@
+"""The `swarmfield` command."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from swarmfield.command_line import (
+    EvaluateOptions,
+    PlayOptions,
+    PlotOptions,
+    ReplayOptions,
+    ResumeOptions,
+    parse,
+)
+from swarmfield.options import suggest
+from swarmfield.registry import Entry, lookup
+from swarmfield.types import SwarmfieldError
+
+BAD_INPUT, FAILED, INTERRUPTED = 2, 1, 130
+PLAYERS = ("learner", "opponent")
+HELP = ("-h", "--help")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a command and exit: 0 done, 2 bad input, 1 training failed, 130 interrupted."""
+    sys.exit(run(list(sys.argv[1:] if arguments is None else arguments)))
+
+
+def run(arguments: list[str]) -> int:
+    """Run a command; its exit code."""
+    try:
+        if not arguments or arguments[0] in (*HELP, "help"):
+            print(_usage())
+            return 0
+        if arguments[0] == "--version":
+            return _version()
+        return _run_command(arguments[0], arguments[1:])
+    except SystemExit as stopped:
+        return int(stopped.code or 0)
+    except SwarmfieldError as error:
+        return _complain(str(error), BAD_INPUT)
+    except KeyboardInterrupt as stopped:
+        return _complain(str(stopped) or "interrupted", INTERRUPTED)
+    except (RuntimeError, MemoryError) as error:
+        # A loss that is not finite, or a device out of memory: one sentence, never a traceback.
+        return _complain(str(error).splitlines()[0] if str(error) else repr(error), FAILED)
+
+
+def _run_command(command: str, arguments: list[str]) -> int:
+    if command not in COMMANDS:
+        raise SwarmfieldError(f"There is no command {command!r}; {suggest(command, COMMANDS)}.")
+    function, use, options = COMMANDS[command]
+    if not (arguments and arguments[0] in HELP) or options is None:
+        function(arguments)
+    elif isinstance(options, type):
+        parse(options, ["--help"], f"swarmfield {command} {use.partition(' [')[0]}")
+    else:
+        print(f"usage: swarmfield {command} {use}\n\n{options}")
+    return 0
+
+
+def _complain(sentence: str, code: int) -> int:
+    print(f"swarmfield: {sentence}", file=sys.stderr)
+    return code
+
+
+def _usage() -> str:
+    lines = [f"  swarmfield {name} {use}".rstrip() for name, (_, use, _) in COMMANDS.items()]
+    title = "Mean-field multi-agent reinforcement learning."
+    return "\n".join([title, "", *lines, "", _TRAIN_HELP])
+
+
+def _version() -> int:
+    from importlib.metadata import version
+
+    print(f"swarmfield {version('swarmfield')}")
+    return 0
+
+
+def _two_names(arguments: list[str]) -> tuple[str, str, list[str]]:
+    names = [word for word in arguments[:2] if not word.startswith("-")]
+    if len(names) < 2:
+        raise SwarmfieldError(
+            "train needs an algorithm and an environment first, such as "
+            "`swarmfield train mfq battle`; `swarmfield list` names them."
+        )
+    return names[0], names[1], arguments[2:]
+
+
+def _run_and_rest(command: str, arguments: list[str], count: int) -> tuple[list[str], list[str]]:
+    runs = arguments[:count]
+    if len(runs) < count or any(word.startswith("-") for word in runs):
+        wanted = "a run's folder" if count == 1 else f"{count} runs' folders"
+        raise SwarmfieldError(f"{command} needs {wanted} first, such as runs/first-battle.")
+    return runs, arguments[count:]
+
+
+def _list(arguments: list[str]) -> None:
+    from swarmfield.algorithms import ALGORITHMS
+    from swarmfield.environments import ENVIRONMENTS
+
+    kinds: dict[str, dict[str, Entry]] = {
+        "environments": ENVIRONMENTS,
+        "algorithms": ALGORITHMS,
+    }
+    for kind in arguments:
+        if kind not in kinds:
+            raise SwarmfieldError(
+                f"There is nothing to list named {kind!r}; {suggest(kind, kinds)}."
+            )
+    for kind in arguments or kinds:
+        print(kind)
+        for name, entry in kinds[kind].items():
+            print(f"  {name:<22}{entry.summary}")
+
+
+def _train(arguments: list[str]) -> None:
+    from swarmfield.training.runs import start
+
+    start_and_report(start, _job_of(arguments))
+
+
+def _job_of(arguments: list[str]) -> Any:
+    from swarmfield.algorithms import ALGORITHMS
+    from swarmfield.environments import ENVIRONMENTS
+    from swarmfield.training.config import Job, TrainConfig
+
+    algorithm, environment, rest = _two_names(arguments)
+    algo = lookup(ALGORITHMS, algorithm, "algorithm").config
+    env = lookup(ENVIRONMENTS, environment, "environment").config
+    options = TrainConfig[env, algo]
+    config = parse(options, rest, f"swarmfield train {algorithm} {environment}")
+    return Job(algorithm, environment, config)
+
+
+def start_and_report(function: Callable[[Any], Any], job: Any) -> None:
+    """Train and tell where everything is."""
+    finished = function(job)
+    _print_evaluations(finished.summary)
+    path = finished.path
+    print(f"learning curve  {path / 'learning_curve.png'}")
+    print(f"replay          {path / 'replay.html'}")
+    print(f"summary         {path / 'summary.json'}")
+
+
+def _print_evaluations(summary: dict[str, Any]) -> None:
+    for name, players in summary.items():
+        if isinstance(players, dict) and "learner" in players:
+            print(name.replace("_", " "))
+            _print_players(players.items())
+
+
+def _print_players(players: Iterable[tuple[str, dict[str, Any]]]) -> None:
+    for player, figures in players:
+        told = "  ".join(f"{key} {_short(value)}" for key, value in figures.items())
+        print(f"  {player:<10}{told}")
+
+
+def _short(value: Any) -> str:
+    return f"{value:.3f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
+
+
+def _resume(arguments: list[str]) -> None:
+    from swarmfield.training.runs import resume
+
+    (run_path,), rest = _run_and_rest("resume", arguments, 1)
+    options = parse(ResumeOptions, rest, "swarmfield resume RUN")
+    start_and_report(lambda path: resume(path, env_steps=options.env_steps), run_path)
+
+
+def _evaluate(arguments: list[str]) -> None:
+    from swarmfield.training.play import evaluate
+
+    (run_path,), rest = _run_and_rest("evaluate", arguments, 1)
+    options = _parse_play(EvaluateOptions, "evaluate", run_path, rest)
+    report = evaluate(run_path, **options)
+    print(f"{report['environment']}, opponent {report['against']}")
+    _print_players((name, report[name]) for name in PLAYERS if name in report)
+
+
+def _duel(arguments: list[str]) -> None:
+    from swarmfield.training.play import duel
+
+    (first, second), rest = _run_and_rest("duel", arguments, 2)
+    result = duel(first, second, **_parse_play(PlayOptions, "duel", first, rest))
+    _print_players([(first, result["learner"]), (second, result["opponent"])])
+
+
+def _parse_play(
+    options: type[Any], command: str, run_path: str, arguments: list[str]
+) -> dict[str, Any]:
+    """Options of an evaluation or a duel as keyword arguments.
+
+    Those of the run's environment are there under `env`, but only the ones that were given.
+
+    Raises:
+        SwarmfieldError: For anything tyro refuses, or if there is no such run.
+    """
+    from swarmfield.training import run_folder
+    from swarmfield.training.config import from_dict
+
+    trained = from_dict(run_folder.open_existing(Path(run_path)).read_config()).config.env
+    extended = dataclasses.make_dataclass(
+        options.__name__, [("env", type(trained), trained)], bases=(options,), frozen=True
+    )
+    parsed = vars(parse(extended, arguments, f"swarmfield {command} {run_path}"))
+    given = {re.split("[ =]", word)[0].replace("_", "-") for word in arguments}
+    changed = {
+        name: value
+        for name, value in vars(parsed["env"]).items()
+        if {"--env." + name.replace("_", "-"), "--env.no-" + name.replace("_", "-")} & given
+    }
+    return {**parsed, "env": changed}
+
+
+def _replay(arguments: list[str]) -> None:
+    from swarmfield.training.recording import write_replay
+
+    (run_path,), rest = _run_and_rest("replay", arguments, 1)
+    options = parse(ReplayOptions, rest, "swarmfield replay RUN")
+    print(write_replay(run_path, options.format, which=options.which, seed=options.seed))
+
+
+def _plot(arguments: list[str]) -> None:
+    from swarmfield import plots
+    from swarmfield.training import run_folder
+
+    first_option = next((i for i, w in enumerate(arguments) if w.startswith("-")), len(arguments))
+    runs, rest = _run_and_rest("plot", arguments, max(1, first_option))
+    options = parse(PlotOptions, rest, "swarmfield plot RUN [RUN ...]")
+    folders = [run_folder.open_existing(Path(path)) for path in runs]
+    names = [folder.path.resolve().name for folder in folders]
+    labels = names if len(set(names)) == len(names) else [str(folder.path) for folder in folders]
+    rows = {label: folder.read_metrics() for label, folder in zip(labels, folders, strict=True)}
+    output = options.output or folders[0].learning_curve
+    plots.learning_curve(rows, output)
+    print(output)
+
+
+def _bench(arguments: list[str]) -> None:
+    from swarmfield import bench
+
+    parse(bench.BenchOptions, arguments, "swarmfield bench").run()
+
+
+_TRAIN_HELP = "`swarmfield train ALGORITHM ENVIRONMENT --help` lists the options of both."
+
+COMMANDS: dict[str, tuple[Callable[[list[str]], Any], str, Any]] = {
+    "list": (_list, "[environments|algorithms]", "Name what there is."),
+    "train": (_train, "ALGORITHM ENVIRONMENT [options]", _TRAIN_HELP),
+    "resume": (_resume, "RUN [--env-steps N]", ResumeOptions),
+    "evaluate": (
+        _evaluate,
+        "RUN [--episodes N] [--opponent self|random|RUN] [--env.X ...]",
+        EvaluateOptions,
+    ),
+    "duel": (_duel, "RUN_A RUN_B [--episodes N]", PlayOptions),
+    "replay": (_replay, "RUN [--format html|gif|mp4]", ReplayOptions),
+    "plot": (_plot, "RUN [RUN ...] [--output FILE]", PlotOptions),
+    "bench": (_bench, "[options]", None),
+}
+"""Of each command: what it does, how it is used, and its options or what to say of them."""

@@ -1,0 +1,180 @@
+"""Typed options from the command line, with mistakes told in one sentence."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from swarmfield.types import SwarmfieldError
+
+_WHOLE = "a whole number, such as 250000 or 2.5e5"
+
+
+@dataclass(frozen=True)
+class ResumeOptions:
+    """Go on with a run."""
+
+    env_steps: int | None = None
+    """Train up to this many environment steps in total instead."""
+
+
+@dataclass(frozen=True)
+class PlayOptions:
+    """Options of evaluations and duels."""
+
+    episodes: int = 100
+    """Greedy episodes; sides are swapped in half of them."""
+    which: Literal["last", "best"] = "last"
+    """The newest checkpoint, or the best in evaluation."""
+    evaluation_seed: int = 0
+    """Decides the episodes."""
+
+
+@dataclass(frozen=True)
+class EvaluateOptions(PlayOptions):
+    """Options of an evaluation."""
+
+    opponent: str | None = None
+    """`self`, `random` or a run's folder; the one it was trained against if not given."""
+    seed: int | None = None
+    """Which of several seeds; the first if not given."""
+
+
+@dataclass(frozen=True)
+class ReplayOptions:
+    """Options of a replay."""
+
+    format: Literal["html", "gif", "mp4"] = "html"
+    """A page with a player, or a film."""
+    which: Literal["last", "best"] = "last"
+    """The newest checkpoint, or the best in evaluation."""
+    seed: int = 0
+    """Decides the episode."""
+
+
+@dataclass(frozen=True)
+class PlotOptions:
+    """Options of a plot."""
+
+    output: Path | None = None
+    """File to write (.png, .svg or .pdf); the first run's learning_curve.png if not given."""
+
+
+def parse(options: Any, arguments: list[str], program: str) -> Any:
+    """Typed options from the command line, mistakes told in one sentence.
+
+    Args:
+        options: A dataclass, generic ones with their arguments.
+        arguments: What was typed after the names.
+        program: What was typed before them.
+
+    Raises:
+        SwarmfieldError: For anything tyro refuses.
+        SystemExit: With code 0, after `--help`.
+    """
+    import tyro
+
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said):
+            return tyro.cli(options, args=arguments, prog=program, registry=_numbers())
+    except SystemExit as stopped:
+        if not stopped.code:
+            raise
+        refusal = _cause(stopped) or SwarmfieldError(_sentence(said.getvalue()))
+    raise refusal
+
+
+def _numbers() -> Any:
+    """Numbers as people write them: whole ones as 250000, 250_000 or 2.5e5."""
+    from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec
+
+    registry = ConstructorRegistry()
+
+    @registry.primitive_rule
+    def number(info: Any) -> PrimitiveConstructorSpec | None:
+        for kind, metavar, read in (
+            (int, "INT", _whole_number),
+            (int | None, "INT", _optional(_whole_number)),
+            (float, "FLOAT", _real_number),
+        ):
+            if info.type == kind:
+                return PrimitiveConstructorSpec(
+                    nargs=1,
+                    metavar=metavar,
+                    instance_from_str=lambda words, read=read: read(words[0]),
+                    is_instance=lambda value, kind=kind: isinstance(value, kind),
+                    str_from_instance=lambda value: [str(value)],
+                )
+        return None
+
+    return registry
+
+
+def _optional(read: Callable[[str], int]) -> Callable[[str], int | None]:
+    return lambda text: None if text.lower() == "none" else read(text)
+
+
+def _whole_number(text: str) -> int:
+    if re.fullmatch(r"[-+]?\d[\d_]*", text):
+        return int(text.replace("_", ""))
+    value = _real_number(text, _WHOLE)
+    if not value.is_integer():
+        raise ValueError(f"is {text!r}, but must be {_WHOLE}.")
+    return int(value)
+
+
+def _real_number(text: str, wanted: str = "a number") -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError(f"is {text!r}, but must be {wanted}.") from None
+
+
+def _cause(stopped: BaseException) -> SwarmfieldError | None:
+    """The options' own refusal, which tyro caught and drew a box around."""
+    error: BaseException | None = stopped
+    while error is not None and not isinstance(error, SwarmfieldError):
+        error = error.__context__
+    return error
+
+
+def _sentence(box: str) -> str:
+    """Tyro's drawn box as one sentence."""
+    text = re.sub(r"\x1b\[[0-9;]*m|[╭╮╰╯│]", " ", box)
+    text = re.sub(r"[─-]{4,}", "|", " ".join(text.split()))
+    for pattern, sentence in _SENTENCES:
+        if found := re.search(pattern, text):
+            return re.sub(r"\s+", " ", sentence(*found.groups()))
+    return re.sub(r"[\s|]+", " ", text).strip(" .") + "; --help lists what is allowed."
+
+
+def _unknown(word: str, nearest: str | None) -> str:
+    word = word.split("=")[0].strip()
+    if not word.startswith("-"):
+        return f"{word!r} belongs to no option; --help lists them all."
+    if nearest is None:
+        return f"There is no option {word}; --help lists them all."
+    return f"There is no option {word}; did you mean {nearest}? Otherwise --help lists them all."
+
+
+def _invalid_choice(value: str, option: str, choices: str) -> str:
+    allowed = re.sub(r"[()']|,\)", "", choices).strip(", ")
+    return f"{option} is {value}, but must be one of: {allowed}."
+
+
+_SENTENCES: tuple[tuple[str, Callable[..., str]], ...] = (
+    (
+        r"Unrecognized options: ([^,|]+?)(?:[,|].*?)?(?: Perhaps you meant: (--[^\s,]+).*)?$",
+        _unknown,
+    ),
+    (r"Missing value for argument '(\S+)'", "{} needs a value; --help tells which.".format),
+    (r"invalid choice ('.*?') for argument '(\S+)'\. Expected one of (\(.*?\))", _invalid_choice),
+    (r"Error parsing (-\S+): .*?(is '.*?', but must be .*?\.)(?=[ |]|$)", "{} {}".format),
+)
+"""What tyro says, and how it is told here."""

@@ -1,0 +1,36 @@
+"""The environments, by name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from swarmfield.environments.gridworld import adversarial_pursuit, battle
+from swarmfield.registry import Entry, configure, lookup
+from swarmfield.types import Environment
+
+ENVIRONMENTS: dict[str, Entry] = {
+    "battle": Entry(battle.BattleConfig, battle.build, "two armies fight on a grid"),
+    "adversarial_pursuit": Entry(
+        adversarial_pursuit.AdversarialPursuitConfig,
+        adversarial_pursuit.build,
+        "predators tag faster prey between walls",
+    ),
+}
+
+
+def make(name: str, **options: Any) -> Environment:
+    """Build an environment by name.
+
+    Args:
+        name: One of `ENVIRONMENTS`.
+        **options: Fields of its config, such as `map_size=40`.
+
+    Raises:
+        SwarmfieldError: If the name, an option or a value is not known or not allowed.
+
+    Example:
+        >>> make("battle", map_size=20).teams[0].num_agents
+        12
+    """
+    entry = lookup(ENVIRONMENTS, name, "environment")
+    return entry.build(configure(entry, options, "env"))

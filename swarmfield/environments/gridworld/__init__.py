@@ -1,0 +1,1 @@
+"""Grid worlds: one engine configured by agent types and reward rules."""

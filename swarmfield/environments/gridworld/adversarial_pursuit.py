@@ -1,0 +1,144 @@
+"""Adversarial Pursuit: large, slow predators tag small, faster prey between random walls."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float32, Int32
+
+from swarmfield.environments.gridworld.layout import AgentType, Group, Layout, RewardRule
+from swarmfield.environments.gridworld.options import require_finite, require_positive
+from swarmfield.environments.gridworld.placement import RandomPlacement
+from swarmfield.environments.gridworld.state import Tally
+from swarmfield.environments.gridworld.world import GridWorld
+from swarmfield.types import SwarmfieldError
+
+SMALLEST_MAP = 9
+DEFAULT_MAP = 45
+_WALLS_PER_CELL = 0.03
+_PREDATORS_PER_CELL = 0.0125
+_PREY_PER_CELL = 0.025
+
+
+@dataclass(frozen=True)
+class AdversarialPursuitConfig:
+    """Options of Adversarial Pursuit."""
+
+    map_size: int | None = None
+    """Side of the square map, at least 9. Default: 45, or the smallest that holds num_agents."""
+    num_agents: int | None = None
+    """Predators; there are twice as many prey. Default: as many as MAgent2 puts on the map."""
+    max_steps: int = 500
+    """Steps after which an episode is cut off."""
+    priority: Literal["random", "id"] = "random"
+    """Who moves first: drawn anew every step, or MAgent2's order of ids, predators first."""
+    minimap: bool = True
+    """Show each agent a coarse map of both teams, and its own position."""
+    features: bool = True
+    """Give each agent a vector: its last action, last reward, and with the minimap its position."""
+    id_bits: bool = False
+    """Begin the vector with ten bits of the agent's number, as MAgent2 does."""
+    tag_penalty: float = -0.2
+    """Reward of every tag action, whatever it touches."""
+    tag_reward: float = 1.0
+    """Added for a predator that touches a prey; the prey gets its negative."""
+
+    def __post_init__(self) -> None:
+        if self.map_size is not None and self.map_size < SMALLEST_MAP:
+            raise SwarmfieldError(
+                f"map_size is {self.map_size}, but Adversarial Pursuit needs a map of at least"
+                f" {SMALLEST_MAP} x {SMALLEST_MAP}: choose a larger map_size."
+            )
+        if self.num_agents is not None:
+            require_positive("num_agents", self.num_agents)
+        require_positive("max_steps", self.max_steps)
+        require_finite("tag_penalty", self.tag_penalty)
+        require_finite("tag_reward", self.tag_reward)
+        if self.map_size is not None and self.num_agents is not None:
+            _check_fit(self.map_size, self.num_agents)
+
+
+def build(config: AdversarialPursuitConfig) -> GridWorld:
+    """Make the environment that a configuration describes."""
+    map_size, predators, prey = _choose_sizes(config)
+    predator = AgentType(
+        name="predator",
+        size=2,
+        speed=1.0,
+        view_radius=5,
+        attack_radius=2.0,
+        attack_penalty=config.tag_penalty,
+    )
+    layout = Layout(
+        map_size=map_size,
+        groups=(
+            Group("predator", "predator", predator, predators),
+            Group("prey", "prey", AgentType(name="prey", speed=1.5, view_radius=4), prey),
+        ),
+        rules=(RewardRule(0, 1, config.tag_reward, -config.tag_reward),),
+        priority=config.priority,
+        minimap=config.minimap,
+        features=config.features,
+        id_bits=config.id_bits,
+    )
+    walls = int(map_size * map_size * _WALLS_PER_CELL)
+    description = (
+        f"Adversarial Pursuit: {predators} predators and {prey} prey on a {map_size} x {map_size}"
+        f" map with {walls} walls, {config.max_steps} steps"
+    )
+    return GridWorld(
+        name="adversarial_pursuit",
+        layout=layout,
+        place=RandomPlacement(walls),
+        measure=measure,
+        max_steps=config.max_steps,
+        interchangeable=False,
+        description=description,
+    )
+
+
+def measure(
+    tally: Tally, living: Int32[Array, "E K"], team: int
+) -> dict[str, Float32[Array, " E"]]:
+    """Tags made by predators; tags taken by prey."""
+    tags = tally.hits[:, team] + tally.struck[:, team]
+    return {"tags": tags.astype(jnp.float32), "alive": living[:, team].astype(jnp.float32)}
+
+
+def num_predators(map_size: int) -> int:
+    """Predators MAgent2 puts on a map."""
+    return int(map_size * map_size * _PREDATORS_PER_CELL)
+
+
+def num_prey(map_size: int) -> int:
+    """Prey MAgent2 puts on a map."""
+    return int(map_size * map_size * _PREY_PER_CELL)
+
+
+def smallest_map(predators: int) -> int:
+    """The smallest map that holds that many predators."""
+    size = max(SMALLEST_MAP, math.isqrt(int(predators / _PREDATORS_PER_CELL)) - 1)
+    while num_predators(size) < predators:
+        size += 1
+    return size
+
+
+def _choose_sizes(config: AdversarialPursuitConfig) -> tuple[int, int, int]:
+    """Map size, predators and prey."""
+    if config.num_agents is None:
+        size = config.map_size or DEFAULT_MAP
+        return size, num_predators(size), num_prey(size)
+    size = config.map_size or smallest_map(config.num_agents)
+    return size, config.num_agents, 2 * config.num_agents
+
+
+def _check_fit(map_size: int, predators: int) -> None:
+    places = num_predators(map_size)
+    if predators > places:
+        raise SwarmfieldError(
+            f"num_agents is {predators}, but a {map_size} x {map_size} map holds {places}"
+            f" predators: choose fewer, or a map_size of at least {smallest_map(predators)}."
+        )

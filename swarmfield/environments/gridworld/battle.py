@@ -1,0 +1,204 @@
+"""Battle: two armies of equal soldiers; whoever kills more wins."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float32, Int32
+
+from swarmfield.environments.gridworld.layout import AgentType, Group, Layout, RewardRule
+from swarmfield.environments.gridworld.occupancy import ring
+from swarmfield.environments.gridworld.options import require_finite, require_positive
+from swarmfield.environments.gridworld.placement import Placement
+from swarmfield.environments.gridworld.state import Tally
+from swarmfield.environments.gridworld.world import GridWorld
+from swarmfield.types import PRNGKey, SwarmfieldError
+
+SMALLEST_MAP = 12
+DEFAULT_MAP = 40
+_FRONT = 3
+
+
+@dataclass(frozen=True)
+class BattleConfig:
+    """Options of Battle."""
+
+    map_size: int | None = None
+    """Side of the square map, at least 12. Default: 40, or the smallest that holds num_agents."""
+    num_agents: int | None = None
+    """Agents of both teams together, an even number. Default: as many as MAgent2 puts there."""
+    max_steps: int = 400
+    """Steps after which an episode is cut off."""
+    priority: Literal["random", "id"] = "random"
+    """Who moves first: drawn anew every step, or MAgent2's order of ids, which favours blue."""
+    minimap: bool = True
+    """Show each agent a coarse map of both armies, and its own position."""
+    features: bool = True
+    """Give each agent a vector: its last action, last reward, and with the minimap its position."""
+    id_bits: bool = False
+    """Begin the vector with ten bits of the agent's number, as MAgent2 does."""
+    step_reward: float = -0.005
+    """Reward of every step alive."""
+    dead_penalty: float = -0.1
+    """Reward of the step in which an agent dies; it replaces what the agent earned in it."""
+    attack_penalty: float = -0.1
+    """Reward of every attack, whatever it hits."""
+    attack_opponent_reward: float = 0.2
+    """Added for a hit that does not kill."""
+    kill_reward: float = 5.0
+    """Added for a hit that kills."""
+
+    def __post_init__(self) -> None:
+        if self.map_size is not None and self.map_size < SMALLEST_MAP:
+            raise SwarmfieldError(
+                f"map_size is {self.map_size}, but Battle needs a map of at least"
+                f" {SMALLEST_MAP} x {SMALLEST_MAP}: choose a larger map_size."
+            )
+        if self.num_agents is not None and (self.num_agents < 2 or self.num_agents % 2):
+            raise SwarmfieldError(
+                f"num_agents is {self.num_agents}, but Battle splits it into two equal teams:"
+                " choose an even number of at least 2."
+            )
+        require_positive("max_steps", self.max_steps)
+        for name in _REWARDS:
+            require_finite(name, getattr(self, name))
+        if self.map_size is not None and self.num_agents is not None:
+            _check_fit(self.map_size, self.num_agents)
+
+
+_REWARDS = (
+    "step_reward",
+    "dead_penalty",
+    "attack_penalty",
+    "attack_opponent_reward",
+    "kill_reward",
+)
+
+
+def build(config: BattleConfig) -> GridWorld:
+    """Make the environment that a configuration describes."""
+    map_size = _choose_map(config)
+    army = team_size(map_size) if config.num_agents is None else config.num_agents // 2
+    soldier = AgentType(
+        name="soldier",
+        hp=10.0,
+        speed=2.0,
+        view_radius=6,
+        attack_radius=1.5,
+        damage=2.0,
+        recovery=0.1,
+        step_reward=config.step_reward,
+        attack_penalty=config.attack_penalty,
+        kill_reward=config.kill_reward,
+        dead_penalty=config.dead_penalty,
+    )
+    hit = config.attack_opponent_reward
+    layout = Layout(
+        map_size=map_size,
+        groups=(Group("red", "red", soldier, army), Group("blue", "blue", soldier, army)),
+        rules=(RewardRule(0, 1, hit), RewardRule(1, 0, hit)),
+        priority=config.priority,
+        minimap=config.minimap,
+        features=config.features,
+        id_bits=config.id_bits,
+    )
+    description = (
+        f"Battle: {army} against {army} on a {map_size} x {map_size} map, {config.max_steps} steps"
+    )
+    return GridWorld(
+        name="battle",
+        layout=layout,
+        place=place_armies,
+        measure=measure,
+        max_steps=config.max_steps,
+        interchangeable=True,
+        description=description,
+    )
+
+
+def measure(
+    tally: Tally, living: Int32[Array, "E K"], team: int
+) -> dict[str, Float32[Array, " E"]]:
+    """Kills and survivors of a team, and whether it is ahead in kills."""
+    ahead = tally.kills[:, team] - tally.kills[:, 1 - team]
+    return {
+        "kills": tally.kills[:, team].astype(jnp.float32),
+        "alive": living[:, team].astype(jnp.float32),
+        "win_rate": 0.5 * (1.0 + jnp.sign(ahead).astype(jnp.float32)),
+        "win_or_tie_rate": (ahead >= 0).astype(jnp.float32),
+    }
+
+
+def team_size(map_size: int) -> int:
+    """Agents MAgent2 puts into each team."""
+    return len(_places(map_size)[0][0])
+
+
+def smallest_map(num_agents: int) -> int:
+    """The smallest map that holds `num_agents` in both teams together."""
+    army = num_agents // 2
+    size = max(SMALLEST_MAP, 5 * math.isqrt(army - 1))
+    while team_size(size) < army:
+        size += 1
+    return size
+
+
+def place_armies(layout: Layout, keys: PRNGKey) -> Placement:
+    """MAgent2's formation; with fewer agents than places the front columns are filled.
+
+    Ids run down each column, columns from left to right, in both teams.
+    """
+    army = layout.groups[0].num_agents
+    (red_x, red_y), (blue_x, blue_y) = _places(layout.map_size)
+    red, blue = _front(-red_x, red_y, army), _front(blue_x, blue_y, army)
+    x = np.concatenate([red_x[red], blue_x[blue]]).astype(np.int32)
+    y = np.concatenate([red_y[red], blue_y[blue]]).astype(np.int32)
+    shape = (keys.shape[0], layout.num_agents)
+    walls = jnp.broadcast_to(ring(layout.map_size), (keys.shape[0], *(2 * (layout.map_size,))))
+    return Placement(jnp.broadcast_to(x, shape), jnp.broadcast_to(y, shape), walls)
+
+
+def _front(depth: np.ndarray, y: np.ndarray, army: int) -> np.ndarray:
+    """The places nearest the enemy, in the order of their ids; the middle of a column first."""
+    from_middle = np.abs(y - np.median(y))
+    return np.sort(np.lexsort((y, from_middle, depth))[:army])
+
+
+def _places(map_size: int) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
+    """Columns and rows of all of MAgent2's places, red's and blue's, in the order of ids.
+
+    Two squares of every second cell, 2 floor(S / 5) wide, 3 cells from the middle line; places
+    that are not strictly inside the ring of walls are dropped.
+    """
+    count = int(math.sqrt(map_size * map_size * 0.04))
+    side = 2 * count
+    steps = np.arange(0, side, 2)
+    y = (map_size - side) // 2 + steps
+    columns = [map_size // 2 - _FRONT - side + steps, map_size // 2 + _FRONT + steps]
+    blocks = []
+    for x in columns:
+        grid_x, grid_y = (part.reshape(-1) for part in np.meshgrid(x, y, indexing="ij"))
+        inside = (grid_x > 0) & (grid_x < map_size - 1) & (grid_y > 0) & (grid_y < map_size - 1)
+        blocks.append((grid_x[inside], grid_y[inside]))
+    army = min(len(x) for x, _ in blocks)
+    red, blue = ((x[:army], y[:army]) for x, y in blocks)
+    return red, blue
+
+
+def _choose_map(config: BattleConfig) -> int:
+    if config.map_size is not None:
+        return config.map_size
+    return DEFAULT_MAP if config.num_agents is None else smallest_map(config.num_agents)
+
+
+def _check_fit(map_size: int, num_agents: int) -> None:
+    places = 2 * team_size(map_size)
+    if num_agents > places:
+        raise SwarmfieldError(
+            f"num_agents is {num_agents}, but a {map_size} x {map_size} map holds {places}: choose"
+            f" fewer agents, or a map_size of at least {smallest_map(num_agents)}."
+        )

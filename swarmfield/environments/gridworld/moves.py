@@ -1,0 +1,132 @@
+"""Who moves where when moves happen one after the other in a given order.
+
+A cell vacated earlier in the order is free, a cell whose owner comes later is not, and a
+contested cell goes to whoever comes first.
+
+**One-cell bodies.** For a target cell whose occupant j comes at time p_j, the only agent that can
+possibly enter is the first one after p_j among those who want to: whoever comes earlier finds j
+still there, whoever comes later finds the entrant. That *winner* does not depend on whether j
+succeeds, so one scatter-minimum finds it. The winner enters iff the cell was empty or j moved
+away: a chain of pointers, each to an earlier agent, that pointer doubling resolves in
+ceil(log2 length) rounds.
+
+**Larger bodies.** An agent moves iff none of the cells it enters is blocked, each one's owner is
+itself or an earlier agent that moved, and no earlier agent that moved claims one too. Starting
+from everything possible, parallel sweeps settle at least one more agent each.
+
+Source: the rules are those of MAgent's engine (Zheng et al. 2018, "MAgent").
+"""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Int32, UInt32
+
+from swarmfield.environments.gridworld.layout import Layout
+from swarmfield.environments.gridworld.occupancy import BLOCKED, FIRST_AGENT, agent_codes, look_up
+
+_NEVER = np.uint32(0xFFFFFFFF)
+_STAYS = -1
+_MOVES = -2
+
+
+def resolve_moves(
+    layout: Layout,
+    grid: Int32[Array, " cells"],
+    target: Int32[Array, "E N"],
+    wants: Bool[Array, "E N"],
+    alive: Bool[Array, "E N"],
+    order: UInt32[Array, "E N"],
+) -> Bool[Array, "E N"]:
+    """Decide who moves.
+
+    Args:
+        layout: The world.
+        grid: The code of each cell before attacks.
+        target: The left, top cell each body would move to.
+        wants: Agents who live and move; staying is not moving.
+        alive: Agents who survived the attacks; the others' cells are free.
+        order: Move priorities, lowest first.
+    """
+    free_after = jnp.where(alive, order + 1, 0)
+    if layout.body_size == 1:
+        return _move_points(grid, target, wants, free_after, order)
+    return _move_bodies(layout, grid, target, wants, free_after, order)
+
+
+def _times_free(free_after: Array, code: Array) -> Array:
+    """From which time on cells may be entered, if their owner moves away."""
+    times = jnp.where(code == BLOCKED, _NEVER, jnp.uint32(0))
+    return jnp.where(code < FIRST_AGENT, times, look_up(free_after, code - FIRST_AGENT))
+
+
+def _move_points(
+    grid: Array, target: Array, wants: Array, free_after: Array, order: Array
+) -> Bool[Array, "E N"]:
+    code = look_up(grid, target)
+    free = _times_free(free_after, code)
+    possible = wants & (free <= order)
+    # Below every code, so that the claims fit into the grid of codes: one grid less to fill.
+    # Who cannot enter claims with what changes nothing: cheaper than leaving agents out.
+    claim = order.astype(jnp.int32) + np.iinfo(np.int32).min
+    bid = jnp.where(possible, claim, np.iinfo(np.int32).max)
+    claimed = grid.at[target].min(bid, mode="promise_in_bounds")
+    winner = possible & (look_up(claimed, target) == claim)
+    chain = jnp.where(winner, jnp.where(free > 0, code - FIRST_AGENT, _MOVES), _STAYS)
+    return _follow(chain.reshape(-1)).reshape(wants.shape) == _MOVES
+
+
+def _follow(chain: Int32[Array, " agents"]) -> Int32[Array, " agents"]:
+    """Replace every pointer by what lies at the end of its chain."""
+    return jax.lax.while_loop(
+        lambda chain: jnp.any(chain >= 0),
+        lambda chain: jnp.where(chain >= 0, look_up(chain, chain), chain),
+        chain,
+    )
+
+
+def _move_bodies(
+    layout: Layout, grid: Array, target: Array, wants: Array, free_after: Array, order: Array
+) -> Bool[Array, "E N"]:
+    cells = _spread(layout, target) + _cell_offsets(layout)
+    times = _spread(layout, order)
+    code = look_up(grid, cells)
+    free = _times_free(free_after, code)
+    owned = (free > 0) & (code != _spread(layout, agent_codes(layout, wants.shape[0])))
+    possible = wants & _everywhere(layout, ~owned | (free <= times))
+    owner = jnp.where(owned, code - FIRST_AGENT, 0)
+
+    def sweep(carry: tuple[Array, Array]) -> tuple[Array, Array]:
+        moves, _ = carry
+        claims = jnp.where(_spread(layout, moves), cells, grid.size)
+        first = jnp.full(grid.size, _NEVER).at[claims].min(times, mode="drop")
+        clear = (~owned | look_up(moves, owner)) & (look_up(first, cells) >= times)
+        settled = possible & _everywhere(layout, clear)
+        return settled, jnp.any(settled != moves)
+
+    start = (possible, jnp.asarray(True))
+    return jax.lax.while_loop(lambda carry: carry[1], sweep, start)[0]
+
+
+def _spread(layout: Layout, values: Array) -> Array:
+    """Repeat each agent's value for every cell of its body: `[E, N]` to `[E, M]`."""
+    return jnp.concatenate([values[:, rows] for _, rows in layout.bodies], axis=1)
+
+
+def _cell_offsets(layout: Layout) -> Int32[Array, "1 M"]:
+    """From a position's cell to each cell of the body, in the order of `_spread`."""
+    counts = [rows.stop - rows.start for _, rows in layout.bodies]
+    offsets = [offset for offset, _ in layout.bodies]
+    return jnp.asarray(np.repeat(np.array(offsets, np.int32), counts))[None]
+
+
+def _everywhere(layout: Layout, condition: Bool[Array, "E M"]) -> Bool[Array, "E N"]:
+    """Whether each agent's condition holds for all cells of its body."""
+    ends = np.cumsum([rows.stop - rows.start for _, rows in layout.bodies])[:-1]
+    parts = jnp.split(condition, ends, axis=1)
+    groups = {rows.start: jnp.ones((), bool) for _, rows in layout.bodies}
+    for (_, rows), part in zip(layout.bodies, parts, strict=True):
+        groups[rows.start] = groups[rows.start] & part
+    return jnp.concatenate([groups[start] for start in layout.starts[:-1]], axis=1)

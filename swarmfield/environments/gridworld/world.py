@@ -1,0 +1,202 @@
+"""The grid world as an environment: one world's protocol over the flat engine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float32, Int, Int32, Integer
+
+from swarmfield.environments.gridworld.engine import advance
+from swarmfield.environments.gridworld.exact import observe
+from swarmfield.environments.gridworld.layout import Layout
+from swarmfield.environments.gridworld.observation import (
+    num_channels,
+    num_features,
+    pack_grid,
+    pack_minimap,
+    smallest_unsigned,
+    unpack,
+)
+from swarmfield.environments.gridworld.order import draw_orders
+from swarmfield.environments.gridworld.placement import Placement
+from swarmfield.environments.gridworld.state import Orders, Packed, State, Tally
+from swarmfield.environments.wrappers import flat_batched
+from swarmfield.types import (
+    Discrete,
+    Observation,
+    PRNGKey,
+    Scene,
+    SwarmfieldError,
+    TeamSpec,
+    Timestep,
+)
+
+Measure = Callable[[Tally, Int32[Array, "E K"], int], dict[str, Float32[Array, " E"]]]
+
+
+@dataclass(frozen=True)
+class GridWorld:
+    """A world of bodies on a square grid; the environment protocol.
+
+    Attributes:
+        name: Its name in the registry.
+        layout: Map, groups, reward rules and options.
+        place: `(layout, keys [E]) -> Placement`, the starting positions.
+        measure: `(tally, alive of each group, team) -> measures` of the team of that index.
+        max_steps: Steps after which an episode is truncated.
+        interchangeable: Both sides have the same agents.
+        description: One line for people.
+    """
+
+    name: str
+    layout: Layout
+    place: Callable[[Layout, PRNGKey], Placement]
+    measure: Measure
+    max_steps: int
+    interchangeable: bool
+    description: str
+
+    def __post_init__(self) -> None:
+        for team in self.layout.team_names:
+            if len(self.layout.groups_of(team)) > 1:
+                raise SwarmfieldError(f"team {team!r} has several groups, which is not supported.")
+
+    @cached_property
+    def teams(self) -> tuple[TeamSpec, ...]:
+        """Every team's specification."""
+        return tuple(
+            TeamSpec(
+                name=group.team,
+                num_agents=group.num_agents,
+                actions=Discrete(group.type.num_actions),
+                view=(group.type.view_size, group.type.view_size, num_channels(self.layout)),
+                features=num_features(self.layout, i),
+            )
+            for i, group in enumerate(self.layout.groups)
+        )
+
+    @property
+    def sides(self) -> tuple[tuple[str, ...], ...]:
+        """Each team is a side."""
+        return tuple((name,) for name in self.layout.team_names)
+
+    @property
+    def extent(self) -> tuple[float, float]:
+        """Width and height, in cells."""
+        return (float(self.layout.map_size), float(self.layout.map_size))
+
+    def reset(self, key: PRNGKey) -> tuple[State, dict[str, Timestep]]:
+        """Start an episode."""
+        return flat_batched(self._reset)(key)
+
+    def step(
+        self, key: PRNGKey, state: State, actions: Mapping[str, Integer[Array, " N"]]
+    ) -> tuple[State, dict[str, Timestep]]:
+        """Advance by one step; who comes first is drawn from the key."""
+        return flat_batched(self._step)(key, state, dict(actions))
+
+    def step_in_order(
+        self, orders: Orders, state: State, actions: Mapping[str, Integer[Array, " N"]]
+    ) -> tuple[State, dict[str, Timestep]]:
+        """Advance by one step in which the caller decides who comes first."""
+        return flat_batched(self._step_in_order)(orders, state, dict(actions))
+
+    def observe(self, state: State, team: str) -> Observation:
+        """Exact float observations of all of a team's agents; zeros for the dead."""
+        return observe(self.layout, state, self._index(team))
+
+    def unpack(self, team: str, timestep: Timestep, index: Int[Array, ""]) -> Observation:
+        """One agent's network input; the timestep says which team it looks from."""
+        return unpack(self.layout, self._index(team), timestep, index)
+
+    def scene(self, state: State) -> Scene:
+        """Every body, its share of hit points, and the walls."""
+        most = [group.type.hp for group in self.layout.groups]
+        level = state.hp / self.layout.per_agent(most, jnp.float32)[0]
+        bodies = [group.type.size for group in self.layout.groups]
+        size = jnp.broadcast_to(self.layout.per_agent(bodies, jnp.int32)[0], state.alive.shape)
+        position = jnp.stack([state.x, state.y], axis=-1)
+        return Scene(position, state.alive, level, size, state.walls)
+
+    def _index(self, team: str) -> int:
+        return self.layout.groups_of(team)[0]
+
+    def _reset(self, keys: PRNGKey) -> tuple[State, dict[str, Timestep]]:
+        layout = self.layout
+        placement = self.place(layout, keys)
+        shape = placement.x.shape
+        types = [group.type for group in layout.groups]
+        none = layout.per_agent([kind.num_actions for kind in types], jnp.int32)
+        zeros = jnp.zeros((shape[0], len(layout.groups)), jnp.int32)
+        state = State(
+            x=placement.x,
+            y=placement.y,
+            hp=jnp.broadcast_to(layout.per_agent([t.hp for t in types], jnp.float32), shape),
+            alive=jnp.ones(shape, bool),
+            last_action=jnp.broadcast_to(none, shape).astype(self._action_type),
+            reward=jnp.zeros(shape, jnp.float32),
+            steps=jnp.zeros(shape[0], jnp.int32),
+            walls=placement.walls,
+            tally=Tally(zeros, zeros, zeros),
+        )
+        return state, self._timesteps(state, jnp.zeros(shape, bool))
+
+    def _step(
+        self, keys: PRNGKey, state: State, actions: dict[str, Array]
+    ) -> tuple[State, dict[str, Timestep]]:
+        return self._step_in_order(draw_orders(self.layout, keys, state), state, actions)
+
+    def _step_in_order(
+        self, orders: Orders, state: State, actions: dict[str, Array]
+    ) -> tuple[State, dict[str, Timestep]]:
+        joint = jnp.concatenate([actions[name] for name in self.layout.team_names], axis=1)
+        state, died = advance(self.layout, state, joint, orders)
+        return state, self._timesteps(state, died)
+
+    def _timesteps(self, state: State, died: Bool[Array, "E N"]) -> dict[str, Timestep]:
+        grid = pack_grid(self.layout, state)
+        living = self.layout.count(state.alive)
+        over = jnp.any(living == 0, axis=1, keepdims=True)
+        terminated = died | (over & state.alive)
+        return {
+            name: self._timestep(i, name, state, terminated, grid, living)
+            for i, name in enumerate(self.layout.team_names)
+        }
+
+    def _timestep(
+        self, team: int, name: str, state: State, terminated: Array, grid: Array, living: Array
+    ) -> Timestep:
+        rows = self.layout.rows_of(name)
+        shape = state.x[:, rows].shape
+        position = jnp.stack([state.x[:, rows], state.y[:, rows]], axis=-1)
+        return Timestep(
+            shared=Packed(
+                grid=grid,
+                minimap=pack_minimap(self.layout, state, team) if self.layout.minimap else None,
+                perspective=jnp.full(shape[0], team, jnp.uint8),
+            ),
+            own=None,
+            first=state.steps == 0,
+            alive=state.alive[:, rows],
+            legal=None,
+            kind=jnp.zeros(shape, jnp.uint8),
+            position=position.astype(self._position_type),
+            last_action=state.last_action[:, rows],
+            reward=state.reward[:, rows],
+            terminated=terminated[:, rows],
+            truncated=state.steps >= self.max_steps,
+            trained=jnp.ones(shape, bool),
+            measures=self.measure(state.tally, living, team),
+        )
+
+    @property
+    def _action_type(self) -> type:
+        return smallest_unsigned(max(group.type.num_actions for group in self.layout.groups))
+
+    @property
+    def _position_type(self) -> type:
+        return np.int16 if self.layout.map_size <= np.iinfo(np.int16).max else np.int32

@@ -1,0 +1,87 @@
+"""The mean action of the whole team."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+
+from swarmfield.types import Discrete, SwarmfieldError, TeamSpec, Timestep
+
+
+class MeanField(NamedTuple):
+    """A summary of the others.
+
+    Attributes:
+        size: Length G of one agent's part; 0 for no field.
+        compute: `(timestep) -> field`, of one environment.
+        at: `(field, index) -> Float[G]`, one agent's part (None for no field).
+    """
+
+    size: int
+    compute: Callable[[Timestep], Any]
+    at: Callable[[Any, Int[Array, ""]], Float[Array, " G"] | None]
+
+
+def none() -> MeanField:
+    """No field: independent learners."""
+    return MeanField(0, lambda _: None, lambda _field, _index: None)
+
+
+def num_actions(team: TeamSpec) -> int:
+    """Number of a team's discrete actions; anything else is refused."""
+    if not isinstance(team.actions, Discrete):
+        raise SwarmfieldError(
+            f"Mean actions need discrete actions, but team {team.name!r} has {team.actions}; "
+            "choose an algorithm for continuous actions."
+        )
+    return team.actions.num_actions
+
+
+def one_hot_actions(timestep: Timestep, num_actions: int) -> Float[Array, "N A"]:
+    """u_j: the one-hot of the last action; zero for the dead and where there was no action."""
+    one_hot = jax.nn.one_hot(timestep.last_action, num_actions)
+    return jnp.where(timestep.alive[:, None], one_hot, 0.0)
+
+
+def team_mean(team: TeamSpec, *, include_self: bool = True) -> MeanField:
+    """The mean last action of the team's living members.
+
+    a_bar_i = sum_j m_j u_j / max(1, sum_j m_j), over all j, or over j != i.
+
+    Args:
+        team: The team; its actions must be discrete.
+        include_self: Whether an agent's own action counts. The reference code counts it, and
+            then the field is one vector for the whole team.
+
+    Source: Yang et al. 2018, over the team as in their reference code; delayed: the actions
+    are those of the step before.
+    """
+    size = num_actions(team)
+
+    def with_self(timestep: Timestep) -> Float[Array, " A"]:
+        total = _histogram(timestep, size)
+        return total / jnp.maximum(_number(timestep.alive), 1.0)
+
+    def without_self(timestep: Timestep) -> Float[Array, "N A"]:
+        own = one_hot_actions(timestep, size)
+        others = _number(timestep.alive) - timestep.alive.astype(jnp.float32)
+        return (_histogram(timestep, size)[None] - own) / jnp.maximum(others, 1.0)[:, None]
+
+    if include_self:
+        return MeanField(size, with_self, lambda field, _: field)
+    return MeanField(size, without_self, lambda field, index: field[index])
+
+
+def _number(flags: Bool[Array, " N"]) -> Float[Array, ""]:
+    return jnp.sum(flags).astype(jnp.float32)
+
+
+def _histogram(timestep: Timestep, size: int) -> Float[Array, " A"]:
+    """How many living agents did what, without an [N, A] array."""
+    counts = jnp.zeros(size, jnp.int32)
+    action = timestep.last_action.astype(jnp.int32)
+    return counts.at[action].add(timestep.alive.astype(jnp.int32), mode="drop").astype(jnp.float32)

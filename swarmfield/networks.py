@@ -1,0 +1,204 @@
+"""Networks: trunks that read one agent's observation, and heads. Batched by `vmap`.
+
+Every leaf of these modules is an array, so that a network is a checkpoint, an optimizer's
+argument and a `vmap` operand as it is.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Literal, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PyTree
+
+from swarmfield.types import Observation, PRNGKey, TeamSpec
+
+TrunkName = Literal["mlp", "mfrl"]
+
+
+class Linear(eqx.Module):
+    """y = x W + b, with W, b uniform in +-1 / sqrt(inputs)."""
+
+    weight: Float[Array, "inputs outputs"]
+    bias: Float[Array, " outputs"]
+
+    def __init__(self, inputs: int, outputs: int, key: PRNGKey) -> None:
+        key_weight, key_bias = jax.random.split(key)
+        bound = 1.0 / math.sqrt(max(inputs, 1))
+        self.weight = jax.random.uniform(key_weight, (inputs, outputs), minval=-bound, maxval=bound)
+        self.bias = jax.random.uniform(key_bias, (outputs,), minval=-bound, maxval=bound)
+
+    def __call__(self, x: Float[Array, "*batch inputs"]) -> Float[Array, "*batch outputs"]:
+        """Multiply and add."""
+        return x @ self.weight + self.bias.reshape(*[1] * (x.ndim - 1), -1)
+
+
+class MLP(eqx.Module):
+    """Linear layers with ReLU between them, and after the last where `activate_last`."""
+
+    layers: tuple[Linear, ...]
+    activate_last: bool = eqx.field(static=True)
+
+    def __init__(self, *sizes: int, key: PRNGKey, activate_last: bool = False) -> None:
+        keys = jax.random.split(key, len(sizes) - 1)
+        pairs = zip(sizes[:-1], sizes[1:], keys, strict=True)
+        self.layers = tuple(Linear(inputs, outputs, k) for inputs, outputs, k in pairs)
+        self.activate_last = activate_last
+
+    def __call__(self, x: Float[Array, " inputs"]) -> Float[Array, " outputs"]:
+        """All layers, one after the other."""
+        for layer in self.layers[:-1]:
+            x = jax.nn.relu(layer(x))
+        x = self.layers[-1](x)
+        return jax.nn.relu(x) if self.activate_last else x
+
+
+class Conv(eqx.Module):
+    """A valid 3 x 3 convolution, lowered to patches times a matrix.
+
+    XLA's own convolution is an order of magnitude slower on a CPU when its gradient is taken
+    inside a loop, which is where training takes it.
+    """
+
+    linear: Linear
+
+    def __init__(self, inputs: int, outputs: int, key: PRNGKey) -> None:
+        self.linear = Linear(9 * inputs, outputs, key)
+
+    def __call__(self, x: Float[Array, "h w inputs"]) -> Float[Array, "h2 w2 outputs"]:
+        """One matrix product over all patches."""
+        height, width = x.shape[0] - 2, x.shape[1] - 2
+        shifted = [x[i : i + height, j : j + width] for i in range(3) for j in range(3)]
+        return self.linear(jnp.concatenate(shifted, axis=-1))
+
+
+class TrunkShape(NamedTuple):
+    """Sizes of a trunk: convolutions and their channels, width of the view's embedding.
+
+    `chunk` agents at once keep what its layers compute in a CPU's cache.
+    """
+
+    num_convolutions: int
+    channels: int
+    width: int
+    chunk: int
+
+
+TRUNKS: dict[TrunkName, TrunkShape] = {
+    "mlp": TrunkShape(0, 0, 128, 4096),
+    "mfrl": TrunkShape(2, 32, 256, 128),
+}
+
+
+def agents_at_once(name: TrunkName) -> int:
+    """Agents to pass through a trunk at a time; an accelerator has no small cache to fill."""
+    return TRUNKS[name].chunk if jax.default_backend() == "cpu" else 65_536
+
+
+class Trunk(eqx.Module):
+    """Reads the view and the feature vector of one agent, side by side.
+
+    The view goes through convolutions, is flattened and embedded; the features are embedded
+    into 32 numbers; a missing part is left out. By name:
+
+    - `mlp`: no convolution, 128 numbers for the view; a tenth of the arithmetic.
+    - `mfrl`: two valid 3 x 3 convolutions of 32 channels, 256 numbers for the view, as in the
+      reference code of mean-field Q-learning.
+    """
+
+    convolutions: tuple[Conv, ...]
+    view: Linear | None
+    features: Linear | None
+
+    def __init__(self, name: TrunkName, team: TeamSpec, key: PRNGKey) -> None:
+        shape = TRUNKS[name]
+        key_convolutions, key_view, key_features = jax.random.split(key, 3)
+        self.convolutions, self.view, self.features = (), None, None
+        if team.view is not None:
+            height, width, channels = team.view
+            for _ in range(shape.num_convolutions):
+                key_convolutions, key_one = jax.random.split(key_convolutions)
+                self.convolutions += (Conv(channels, shape.channels, key_one),)
+                height, width, channels = height - 2, width - 2, shape.channels
+            self.view = Linear(height * width * channels, shape.width, key_view)
+        if team.features > 0:
+            self.features = Linear(team.features, 32, key_features)
+
+    @property
+    def size(self) -> int:
+        """Numbers it returns."""
+        parts = [part for part in (self.view, self.features) if part is not None]
+        return sum(part.bias.shape[-1] for part in parts)
+
+    def __call__(self, observation: Observation) -> Float[Array, " size"]:
+        """Embed both parts."""
+        parts = []
+        if self.view is not None and observation.view is not None:
+            x = observation.view
+            for convolution in self.convolutions:
+                x = jax.nn.relu(convolution(x))
+            parts.append(jax.nn.relu(self.view(x.reshape(-1))))
+        if self.features is not None and observation.features is not None:
+            parts.append(jax.nn.relu(self.features(observation.features)))
+        return jnp.concatenate(parts)
+
+
+class QNetwork(eqx.Module):
+    """Q(o, m): one value an action from an observation and a mean field.
+
+    The field is embedded by 64 -> 32 and joined with the trunk's output before 128 -> 64 -> A,
+    the sizes of the reference code. Without a field (`field_size` 0) it is left out.
+    """
+
+    trunk: Trunk
+    field: MLP | None
+    head: MLP
+
+    def __init__(
+        self, trunk: TrunkName, team: TeamSpec, num_actions: int, field_size: int, key: PRNGKey
+    ) -> None:
+        key_trunk, key_field, key_head = jax.random.split(key, 3)
+        self.trunk = Trunk(trunk, team, key_trunk)
+        self.field = (
+            MLP(field_size, 64, 32, key=key_field, activate_last=True) if field_size else None
+        )
+        joined = self.trunk.size + (32 if field_size else 0)
+        self.head = MLP(joined, 128, 64, num_actions, key=key_head)
+
+    def __call__(
+        self, observation: Observation, field: Float[Array, " G"] | None
+    ) -> Float[Array, " A"]:
+        """Values of all actions."""
+        x = self.trunk(observation)
+        if self.field is not None and field is not None:
+            x = jnp.concatenate([x, self.field(field)])
+        return self.head(x)
+
+
+def in_chunks(function: Callable[[PyTree], PyTree], inputs: PyTree, chunk: int) -> PyTree:
+    """A function of a batch, applied a chunk at a time: bounds memory, not results.
+
+    Args:
+        function: Takes and returns arrays that lead with the batch.
+        inputs: Arrays that lead with the batch.
+        chunk: Rows at once.
+    """
+    size = jax.tree.leaves(inputs)[0].shape[0]
+    if size <= chunk:
+        return function(inputs)
+    result = jax.lax.map(function, into_chunks(inputs, chunk))
+    return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:])[:size], result)
+
+
+def into_chunks(inputs: PyTree, chunk: int) -> PyTree:
+    """A batch `[B, ...]` as `[ceil(B / chunk), chunk, ...]`, filled up with zeros."""
+
+    def split(x: Array) -> Array:
+        filler = [(0, -x.shape[0] % chunk)] + [(0, 0)] * (x.ndim - 1)
+        return jnp.pad(x, filler).reshape(-1, chunk, *x.shape[1:])
+
+    return jax.tree.map(split, inputs)

@@ -1,0 +1,55 @@
+"""What a value should be: bootstrapped targets, on one transition, batched by `vmap`."""
+
+from __future__ import annotations
+
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
+
+from swarmfield.distributions import boltzmann
+
+
+def double_q_target(
+    reward: Float[Array, ""],
+    terminated: Bool[Array, ""],
+    online_next: Float[Array, " A"],
+    target_next: Float[Array, " A"],
+    gamma: float,
+) -> Float[Array, ""]:
+    """Y = r + gamma (1 - d) Q_target(s', argmax_a Q(s', a)).
+
+    Args:
+        reward: r, of the transition.
+        terminated: d; a time limit is not one.
+        online_next: Q(s', .), of the network that chooses; illegal actions masked.
+        target_next: Q_target(s', .), of the network that values.
+        gamma: Discount in [0, 1].
+
+    Source: van Hasselt et al. 2016, as used by the reference code of mean-field Q-learning.
+    """
+    return bootstrap(reward, terminated, target_next[jnp.argmax(online_next)], gamma)
+
+
+def boltzmann_target(
+    reward: Float[Array, ""],
+    terminated: Bool[Array, ""],
+    target_next: Float[Array, " A"],
+    temperature: Float[Array, ""],
+    gamma: float,
+) -> Float[Array, ""]:
+    """Y = r + gamma (1 - d) sum_a pi(a | s') Q_target(s', a), pi proportional to exp(Q_target / T).
+
+    Source: Yang et al. 2018, Eq. 9 (mean-field value), with the sign of the exponent that
+    prefers better actions.
+    """
+    value = jnp.sum(boltzmann(target_next, temperature) * target_next)
+    return bootstrap(reward, terminated, value, gamma)
+
+
+def bootstrap(
+    reward: Float[Array, ""],
+    terminated: Bool[Array, ""],
+    value: Float[Array, ""],
+    gamma: float,
+) -> Float[Array, ""]:
+    """Y = r + gamma (1 - d) V(s')."""
+    return reward + gamma * jnp.where(terminated, 0.0, value)

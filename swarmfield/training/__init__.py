@@ -1,0 +1,1 @@
+"""Training: who plays whom, the compiled loop, evaluation, and the folder a run leaves."""

@@ -1,0 +1,117 @@
+"""A job's programs, compiled ahead of time and timed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PyTree
+
+from swarmfield.training import off_policy
+from swarmfield.training.evaluate import Episodes, Match, episode_groups, play
+from swarmfield.training.off_policy import Run
+from swarmfield.training.setup import Setup, over_seeds
+from swarmfield.types import PRNGKey
+
+
+class Best(eqx.Module):
+    """The policy that did best in evaluation so far, of each seed."""
+
+    policy: PyTree
+    score: Float[Array, " S"]
+
+
+class Saved(eqx.Module):
+    """What a checkpoint holds; every array leads with the seeds."""
+
+    run: Run
+    best: Best
+
+
+class Programs(NamedTuple):
+    """The functions a run calls, over all seeds.
+
+    Attributes:
+        advance: `(run, time, steps) -> run`; takes the run's memory over.
+        close: `(run) -> run, figures`.
+        evaluate: `(policy, opponent, keys) -> episodes` of each of the setup's matches, by
+            name; compiled when first called.
+        compile_seconds: What compiling them took.
+    """
+
+    advance: Callable[[Run, Array, Array], Run]
+    close: Callable[[Run], tuple[Run, dict[str, Any]]]
+    evaluate: dict[str, Callable[[PyTree, PyTree, PRNGKey], Episodes]]
+    compile_seconds: float
+
+
+def begin(setup: Setup, seeds: Sequence[int], opponent: PyTree) -> Saved:
+    """All seeds at time 0."""
+    start = over_seeds(
+        lambda key, parameters: off_policy.start(setup.program, parameters, key), len(seeds)
+    )
+    run = jax.jit(start)(seed_keys(seeds), opponent)
+    policy = jax.tree.map(jnp.copy, setup.algorithm.policy(run.learner))
+    return Saved(run, Best(policy, jnp.full(len(seeds), -jnp.inf)))
+
+
+def shapes(setup: Setup, seeds: Sequence[int], opponent: PyTree) -> Saved:
+    """`begin` without computing anything: what a checkpoint is restored into."""
+    return eqx.filter_eval_shape(begin, setup, seeds, opponent)
+
+
+def seed_keys(seeds: Sequence[int]) -> PRNGKey:
+    """The key of each seed."""
+    return jnp.stack([jax.random.key(seed) for seed in seeds])
+
+
+def compile_programs(setup: Setup, saved: Saved) -> Programs:
+    """Compile everything the run will call, before it starts."""
+    num_seeds = saved.best.score.shape[0]
+    started = time.perf_counter()
+    advance = jax.jit(
+        over_seeds(partial(off_policy.advance, setup.program), num_seeds), donate_argnums=0
+    )
+    close = jax.jit(
+        over_seeds(partial(off_policy.close_window, setup.program), num_seeds), donate_argnums=0
+    )
+    zero = jnp.int32(0)
+    advance = advance.lower(saved.run, zero, zero).compile()
+    close = close.lower(saved.run).compile()
+    seconds = time.perf_counter() - started
+    num_episodes = setup.job.config.evaluation_episodes
+    evaluate = {
+        name: evaluator(match, num_episodes, num_seeds) for name, match in setup.matches.items()
+    }
+    return Programs(advance, close, evaluate, seconds)
+
+
+def evaluator(
+    match: Match, num_episodes: int, num_seeds: int
+) -> Callable[[PyTree, PyTree, PRNGKey], Episodes]:
+    """Evaluation of every seed's policy, in groups of episodes that fit into memory.
+
+    The opponent's parameters lead with the seeds too; all seeds meet the same episodes'
+    keys, one for each seed.
+    """
+    groups = episode_groups(match, num_episodes)
+
+    def compiled(size: int) -> Callable[..., Episodes]:
+        players = play(match, size)
+        return jax.jit(over_seeds(lambda inputs: players(*inputs), num_seeds))
+
+    programs = {size: compiled(size) for size in set(groups)}
+
+    def evaluate(policy: PyTree, opponent: PyTree, keys: PRNGKey) -> Episodes:
+        played = []
+        for number, size in enumerate(groups):
+            group_keys = jax.vmap(lambda key, n=number: jax.random.fold_in(key, n))(keys)
+            played.append(programs[size]((policy, opponent, group_keys)))
+        return jax.tree.map(lambda *parts: jnp.concatenate(parts, axis=1), *played)
+
+    return evaluate

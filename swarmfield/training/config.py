@@ -1,0 +1,202 @@
+"""What a run is asked to do: checked when it is made, kept in `config.json`."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from swarmfield.algorithms import ALGORITHMS
+from swarmfield.environments import ENVIRONMENTS
+from swarmfield.options import typed
+from swarmfield.registry import configure, lookup
+from swarmfield.types import SwarmfieldError
+
+MOST_STEPS = 2**31 - 1
+"""Steps of one environment that the compiled loop can count."""
+
+MOST_SEEDS = 2**16
+
+EnvConfig = TypeVar("EnvConfig")
+AlgoConfig = TypeVar("AlgoConfig")
+
+
+@dataclass(frozen=True)
+class TrainConfig(Generic[EnvConfig, AlgoConfig]):
+    """Options of a training run."""
+
+    env: EnvConfig
+    """The environment's."""
+    algo: AlgoConfig
+    """The algorithm's."""
+    env_steps: int = 250_000
+    """Steps of single environments in total; a multiple of --num-envs."""
+    num_envs: int = 16
+    """Environments side by side."""
+    seed: int | None = None
+    """The only source of randomness; 0 if not given."""
+    seeds: str | None = None
+    """Several seeds in one program: `0:4` is 0, 1, 2 and 3."""
+    opponent: str | None = None
+    """`self` (follows the learner), `random`, or the folder of a run. By default `self` where
+    sides are interchangeable, else `random`."""
+    run_dir: Path | None = None
+    """Folder to make; under `runs/` with a name of its own if not given."""
+    report_every: int | None = None
+    """Environment steps between reports; about as long as all environments take for one
+    episode if not given."""
+    evaluations: int = 10
+    """Greedy evaluations on the way, for `best`; 0 for none."""
+    evaluation_episodes: int = 20
+    """Episodes of each evaluation, and of the final one."""
+    checkpoints: int = 10
+    """Checkpoints on the way, besides the first and the last."""
+
+    def __post_init__(self) -> None:
+        for name in ("env_steps", "num_envs"):
+            _require(name, getattr(self, name), 1)
+        for name in ("evaluations", "checkpoints"):
+            _require(name, getattr(self, name), 0)
+        _require("evaluation_episodes", self.evaluation_episodes, 1)
+        _require_multiple("env_steps", self.env_steps, self.num_envs)
+        if self.env_steps // self.num_envs > MOST_STEPS:
+            raise SwarmfieldError(
+                f"--env-steps is {self.env_steps}, but {self.num_envs} environments side by side "
+                f"can make at most {MOST_STEPS * self.num_envs}; choose fewer."
+            )
+        if self.report_every is not None:
+            _require("report_every", self.report_every, 1)
+            _require_multiple("report_every", self.report_every, self.num_envs)
+        if self.seed is not None and self.seeds is not None:
+            raise SwarmfieldError(
+                f"--seed {self.seed} and --seeds {self.seeds} are both given; give one of them."
+            )
+        self.seed_list  # noqa: B018 - a malformed range is refused here, not later
+
+    @property
+    def seed_list(self) -> list[int]:
+        """All seeds of the run."""
+        seeds = [self.seed or 0] if self.seeds is None else _parse_range(self.seeds)
+        require_seeds(seeds)
+        return seeds
+
+
+def require_seeds(seeds: Sequence[int]) -> None:
+    """Refuse seeds that would not give keys of their own.
+
+    Raises:
+        SwarmfieldError: One is out of range.
+    """
+    for seed in seeds:
+        if not 0 <= seed < 2**32:
+            raise SwarmfieldError(f"A seed is {seed}, but must be from 0 to {2**32 - 1}.")
+
+
+def _option(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def _require(name: str, value: int, least: int) -> None:
+    if value < least:
+        raise SwarmfieldError(
+            f"{_option(name)} is {value}, but must be a whole number of at least {least}."
+        )
+
+
+def _require_multiple(name: str, value: int, num_envs: int) -> None:
+    if value % num_envs:
+        below = value // num_envs * num_envs
+        nearest = f"{below} or {below + num_envs}" if below else str(num_envs)
+        raise SwarmfieldError(
+            f"{_option(name)} is {value}, which {num_envs} environments side by side cannot "
+            f"make exactly; the nearest they can is {nearest}."
+        )
+
+
+def _parse_range(text: str) -> list[int]:
+    first, colon, last = text.partition(":")
+    numbers = colon and first.isdecimal() and last.isdecimal()
+    if not (numbers and 0 < int(last) - int(first) <= MOST_SEEDS):
+        raise SwarmfieldError(
+            f"--seeds is {text!r}, but must be a range such as 0:4 (seeds 0, 1, 2 and 3), of at "
+            f"most {MOST_SEEDS} seeds."
+        )
+    return list(range(int(first), int(last)))
+
+
+@dataclass(frozen=True)
+class Job:
+    """A training run by name: what `config.json` holds, and all that is needed to rebuild it.
+
+    Attributes:
+        algorithm: Its name.
+        environment: Its name.
+        config: The options of the run.
+        frozen: The job of a frozen opponent's run, whose parameters the checkpoints hold.
+    """
+
+    algorithm: str
+    environment: str
+    config: TrainConfig[Any, Any]
+    frozen: Job | None = field(default=None)
+
+
+def make_job(
+    algorithm: str,
+    environment: str,
+    *,
+    env: Mapping[str, Any] | None = None,
+    algo: Mapping[str, Any] | None = None,
+    frozen: Job | None = None,
+    **options: Any,
+) -> Job:
+    """A job from names and plain values.
+
+    Raises:
+        SwarmfieldError: If a name, an option or a value is not known or not allowed.
+    """
+    algorithm_entry = lookup(ALGORITHMS, algorithm, "algorithm")
+    environment_entry = lookup(ENVIRONMENTS, environment, "environment")
+    config = TrainConfig(
+        env=configure(environment_entry, env or {}, "env"),
+        algo=configure(algorithm_entry, algo or {}, "algo"),
+        **typed(TrainConfig, options),
+    )
+    return Job(algorithm, environment, config, frozen)
+
+
+def to_dict(job: Job) -> dict[str, Any]:
+    """A job as plain values, for `config.json`."""
+    plain = dataclasses.asdict(job)
+    plain["frozen"] = None if job.frozen is None else to_dict(job.frozen)
+    config = plain.pop("config")
+    run_dir = config.pop("run_dir")
+    return {**plain, **config, "run_dir": None if run_dir is None else str(run_dir)}
+
+
+def from_dict(plain: Mapping[str, Any]) -> Job:
+    """The job that `to_dict` wrote; entries it does not know are left out.
+
+    Raises:
+        SwarmfieldError: If something is missing or not allowed.
+    """
+    names = {item.name for item in dataclasses.fields(TrainConfig)} - {"env", "algo"}
+    if not isinstance(plain, Mapping):
+        raise SwarmfieldError(f"A run's config.json holds {plain!r} where a job should be.")
+    missing = ({"algorithm", "environment", "env", "algo"} | names) - set(plain)
+    if missing:
+        raise SwarmfieldError(
+            f"The run's config.json lacks {', '.join(sorted(missing))}; it was altered or "
+            "written by another version."
+        )
+    frozen = plain.get("frozen")
+    return make_job(
+        plain["algorithm"],
+        plain["environment"],
+        env=plain["env"],
+        algo=plain["algo"],
+        frozen=None if frozen is None else from_dict(frozen),
+        **{name: plain[name] for name in names},
+    )

@@ -1,0 +1,171 @@
+"""Playing whole episodes: for evaluation, for duels, and to be watched."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int, PyTree
+
+from swarmfield.environments.wrappers import episode_over, select
+from swarmfield.statistics import summarize_episodes
+from swarmfield.training.matchup import Policy, Sides, act_both, begin_both, env_keys
+from swarmfield.types import Environment, PRNGKey, Timestep
+
+AGENTS_AT_ONCE = 2**18
+"""Agents of all parallel episodes together: more episodes are played one group after another."""
+
+
+class Match(NamedTuple):
+    """Two players and where they meet. Static; their parameters are passed beside it."""
+
+    environment: Environment
+    sides: Sides
+    learner: Policy
+    opponent: Policy | None
+
+
+class Episodes(NamedTuple):
+    """What whole episodes came to, one entry an episode.
+
+    Attributes:
+        returns: Undiscounted sum of a player's rewards over its agents and steps, by player.
+        measures: The environment's totals at the end, by player and name.
+        length: Steps.
+    """
+
+    returns: dict[str, Float[Array, " M"]]
+    measures: dict[str, dict[str, Float[Array, " M"]]]
+    length: Int[Array, " M"]
+
+
+class _Playing(NamedTuple):
+    state: Any
+    timesteps: dict[str, Timestep]
+    memories: tuple[Any, Any]
+    over: Bool[Array, " M"]
+    returns: tuple[Array, ...]
+    length: Int[Array, " M"]
+    time: Int[Array, ""]
+
+
+def play(match: Match, num_episodes: int) -> Callable[[PyTree, PyTree, PRNGKey], Episodes]:
+    """A function of both players' parameters and a key that plays greedy episodes at once.
+
+    Args:
+        match: Who plays where.
+        num_episodes: M, one environment each; sides are swapped in half of them where they
+            are interchangeable.
+    """
+
+    def episodes(learner: PyTree, opponent: PyTree, key: PRNGKey) -> Episodes:
+        playing = _begin(match, num_episodes, learner, opponent, key)
+        playing = jax.lax.while_loop(
+            lambda now: ~jnp.all(now.over),
+            lambda now: _step(match, num_episodes, learner, opponent, key, now),
+            playing,
+        )
+        final = [t for t in match.sides.split(playing.timesteps) if t is not None]
+        names = ("learner", "opponent")
+        return Episodes(
+            dict(zip(names, playing.returns, strict=False)),
+            {name: dict(t.measures) for name, t in zip(names, final, strict=False)},
+            playing.length,
+        )
+
+    return episodes
+
+
+def _begin(
+    match: Match, num_episodes: int, learner: PyTree, opponent: PyTree, key: PRNGKey
+) -> _Playing:
+    keys = env_keys(key, 0, num_episodes)
+    state, timesteps = jax.vmap(match.environment.reset)(keys.environment)
+    policies = (match.learner, match.opponent)
+    memories = begin_both(match.sides, policies, (learner, opponent), timesteps, keys)
+    home, away = match.sides.split(timesteps)
+    over = jnp.zeros(num_episodes, bool)
+    returns = tuple(jnp.zeros(num_episodes) for t in (home, away) if t is not None)
+    length = jnp.zeros(num_episodes, jnp.int32)
+    return _Playing(state, timesteps, memories, over, returns, length, jnp.int32(0))
+
+
+def _step(
+    match: Match,
+    num_episodes: int,
+    learner: PyTree,
+    opponent: PyTree,
+    key: PRNGKey,
+    now: _Playing,
+) -> _Playing:
+    keys = env_keys(key, now.time + 1, num_episodes)
+    actions, memories, _ = act_both(
+        match.sides,
+        (match.learner, match.opponent),
+        (learner, opponent),
+        now.timesteps,
+        now.memories,
+        keys,
+        (jnp.zeros(()), jnp.zeros(())),
+    )
+    state, timesteps = jax.vmap(match.environment.step)(keys.environment, now.state, actions)
+
+    rewards = [jnp.sum(t.reward, axis=1) for t in match.sides.split(timesteps) if t is not None]
+    paid = [jnp.where(now.over, 0.0, reward) for reward in rewards]
+    return _Playing(
+        state,
+        # An episode that is over stays as it ended.
+        select(now.over, now.timesteps, timesteps),
+        memories,
+        now.over | jax.vmap(episode_over)(timesteps),
+        tuple(total + reward for total, reward in zip(now.returns, paid, strict=True)),
+        now.length + ~now.over,
+        now.time + 1,
+    )
+
+
+def episode_groups(match: Match, num_episodes: int) -> list[int]:
+    """How many episodes to play at once, group after group."""
+    agents = sum(team.num_agents for team in match.environment.teams)
+    at_once = max(2, AGENTS_AT_ONCE // agents // 2 * 2)
+    full, rest = divmod(num_episodes, at_once)
+    return [at_once] * full + [rest] * (rest > 0)
+
+
+def play_all(
+    match: Match, num_episodes: int, learner: PyTree, opponent: PyTree, key: PRNGKey
+) -> Episodes:
+    """`play`, compiled, in groups that fit into memory; the figures come back as NumPy arrays."""
+    groups = episode_groups(match, num_episodes)
+    programs = {size: jax.jit(play(match, size)) for size in set(groups)}
+    played = [
+        programs[size](learner, opponent, jax.random.fold_in(key, number))
+        for number, size in enumerate(groups)
+    ]
+    return jax.tree.map(lambda *parts: np.concatenate([np.asarray(p) for p in parts]), *played)
+
+
+def summarize(episodes: Episodes) -> dict[str, dict[str, Any]]:
+    """Means over episodes for each player: return with its spread and interval, and measures."""
+    summary = {}
+    for player, returns in episodes.returns.items():
+        spread = summarize_episodes(np.asarray(returns))
+        means = {name: float(np.mean(x)) for name, x in episodes.measures[player].items()}
+        summary[player] = {
+            "return_mean": spread.mean,
+            "return_std": spread.std,
+            "return_ci95": spread.ci95,
+            "episodes": spread.episodes,
+            **means,
+        }
+    return summary
+
+
+def by_seed(episodes: Episodes) -> list[dict[str, dict[str, Any]]]:
+    """Summaries of episodes `[S, M]`, one for each seed."""
+    host = jax.device_get(episodes)
+    num_seeds = host.length.shape[0]
+    return [summarize(jax.tree.map(lambda x, s=s: x[s], host)) for s in range(num_seeds)]

@@ -1,0 +1,201 @@
+"""Who plays which team: the learner on one side, an opponent on the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from swarmfield import distributions
+from swarmfield.mean_field.team import num_actions
+from swarmfield.types import (
+    Algorithm,
+    Environment,
+    PRNGKey,
+    SwarmfieldError,
+    TeamSpec,
+    Timestep,
+)
+
+AGENTS_AT_ONCE = {"cpu": 512}
+"""Agents, of all environments, that act at a time: what they compute stays in a CPU's cache.
+65536 on an accelerator. It changes no result."""
+
+
+class Policy(NamedTuple):
+    """How one player acts: `begin` and `act` of an `Algorithm`, for one environment."""
+
+    begin: Callable[..., Any]
+    act: Callable[..., tuple[Array, Any, Any]]
+
+
+def policy_of(algorithm: Algorithm) -> Policy:
+    """How a learner acts."""
+    return Policy(algorithm.begin, algorithm.act)
+
+
+def random_policy(team: TeamSpec) -> Policy:
+    """Uniform over the legal actions; needs no parameters."""
+    size = num_actions(team)
+
+    def act(
+        _learner: Any, timestep: Timestep, memory: None, key: PRNGKey, _explore: Float[Array, " N"]
+    ) -> tuple[Array, None, None]:
+        probabilities = distributions.uniform((team.num_agents, size), timestep.legal)
+        return distributions.sample(probabilities, key), memory, None
+
+    return Policy(lambda *_: None, act)
+
+
+class Sides(NamedTuple):
+    """The teams of a match.
+
+    Where sides are interchangeable, the learner plays the first side in the first half of the
+    parallel environments and the second side in the rest, so that no advantage of a side is
+    taken for skill.
+
+    Attributes:
+        home: Team on the learner's side.
+        away: Team on the other side, None in a cooperative environment.
+        swapped: Whether sides are swapped in half of the environments.
+    """
+
+    home: TeamSpec
+    away: TeamSpec | None
+    swapped: bool
+
+    def split(self, timesteps: dict[str, Timestep]) -> tuple[Timestep, Timestep | None]:
+        """The learner's and the opponent's timesteps `[E, ...]`."""
+        if self.away is None:
+            return timesteps[self.home.name], None
+        first, second = timesteps[self.home.name], timesteps[self.away.name]
+        if not self.swapped:
+            return first, second
+        return _cross(first, second), _cross(second, first)
+
+    def join(self, learner: Array, opponent: Array | None) -> dict[str, Array]:
+        """Actions `[E, N]` of both, under their teams' names."""
+        if self.away is None or opponent is None:
+            return {self.home.name: learner}
+        if self.swapped:
+            return {
+                self.home.name: _cross(learner, opponent),
+                self.away.name: _cross(opponent, learner),
+            }
+        return {self.home.name: learner, self.away.name: opponent}
+
+
+def sides_of(environment: Environment) -> Sides:
+    """The learner's side is the environment's first.
+
+    Raises:
+        SwarmfieldError: If a side has several teams.
+    """
+    if any(len(side) != 1 for side in environment.sides):
+        raise SwarmfieldError(
+            f"The sides of {environment.name!r} are {environment.sides}, but a side must be one "
+            "team to be trained."
+        )
+    teams = {team.name: team for team in environment.teams}
+    players = [teams[side[0]] for side in environment.sides]
+    away = players[1] if len(players) > 1 else None
+    return Sides(players[0], away, environment.interchangeable)
+
+
+def _cross(first: Any, second: Any) -> Any:
+    """The first half of the environments from one, the rest from the other."""
+
+    def cross(x: Array, y: Array) -> Array:
+        half = -(-x.shape[0] // 2)
+        return jnp.concatenate([x[:half], y[half:]])
+
+    return jax.tree.map(cross, first, second)
+
+
+def act(
+    policy: Policy,
+    learner: Any,
+    timestep: Timestep,
+    memory: Any,
+    key: PRNGKey,
+    explore: Float[Array, ""],
+) -> tuple[Array, Any, Any]:
+    """Actions of one player in all environments `[E, ...]`, in chunks of environments."""
+    num_agents = timestep.alive.shape[1]
+
+    def act_in_one(inputs: tuple[Timestep, Any, PRNGKey]) -> tuple[Array, Any, Any]:
+        one, kept, key_one = inputs
+        begun = policy.begin(learner, one, kept, key_one)
+        kept = jax.tree.map(lambda new, old: jnp.where(one.first, new, old), begun, kept)
+        return policy.act(learner, one, kept, key_one, jnp.broadcast_to(explore, (num_agents,)))
+
+    inputs = (timestep, memory, key)
+    chunk = AGENTS_AT_ONCE.get(jax.default_backend(), 65_536)
+    if timestep.alive.size <= chunk:
+        return jax.vmap(act_in_one)(inputs)
+    return jax.lax.map(act_in_one, inputs, batch_size=max(1, chunk // num_agents))
+
+
+def begin(policy: Policy, learner: Any, timestep: Timestep, key: PRNGKey) -> Any:
+    """The memory of one player at the very first timestep `[E, ...]`."""
+    return jax.vmap(lambda one, k: policy.begin(learner, one, None, k))(timestep, key)
+
+
+class Keys(NamedTuple):
+    """What each environment draws from at one time, by purpose: `[E]` each."""
+
+    environment: PRNGKey
+    learner: PRNGKey
+    opponent: PRNGKey
+
+
+Both = tuple[Any, Any]
+"""Something of the learner's and of the opponent's; None where there is no opponent."""
+
+
+def begin_both(
+    sides: Sides,
+    policies: tuple[Policy, Policy | None],
+    parameters: Both,
+    timesteps: dict[str, Timestep],
+    keys: Keys,
+) -> Both:
+    """Both players' memories at the very first timesteps `[E, ...]`."""
+    home, away = sides.split(timesteps)
+    memory = begin(policies[0], parameters[0], home, keys.learner)
+    if policies[1] is None or away is None:
+        return memory, None
+    return memory, begin(policies[1], parameters[1], away, keys.opponent)
+
+
+def act_both(
+    sides: Sides,
+    policies: tuple[Policy, Policy | None],
+    parameters: Both,
+    timesteps: dict[str, Timestep],
+    memories: Both,
+    keys: Keys,
+    explore: tuple[Array, Array],
+) -> tuple[dict[str, Array], Both, Any]:
+    """Both players' actions `[E, N]` by team, their memories, and the learner's record."""
+    home, away = sides.split(timesteps)
+    actions, memory, record = act(
+        policies[0], parameters[0], home, memories[0], keys.learner, explore[0]
+    )
+    if policies[1] is None or away is None:
+        return sides.join(actions, None), (memory, None), record
+    answers, other, _ = act(
+        policies[1], parameters[1], away, memories[1], keys.opponent, explore[1]
+    )
+    return sides.join(actions, answers), (memory, other), record
+
+
+def env_keys(key: PRNGKey, time: Array | int, num_envs: int) -> Keys:
+    """Keys of a time, each environment's and purpose's its own."""
+    now = jax.random.fold_in(key, time)
+    numbers = jnp.arange(len(Keys._fields) * num_envs).reshape(-1, num_envs)
+    keys = jax.vmap(jax.vmap(lambda number: jax.random.fold_in(now, number)))(numbers)
+    return Keys(*keys)

@@ -1,0 +1,175 @@
+"""Trained policies at play: `evaluate`, `duel`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+from jaxtyping import PyTree
+
+from swarmfield.training import run_folder
+from swarmfield.training.config import require_seeds
+from swarmfield.training.evaluate import Match, play_all, summarize
+from swarmfield.training.matchup import Sides, policy_of, random_policy, sides_of
+from swarmfield.training.player import Player, Which, load, load_frozen_opponent
+from swarmfield.training.setup import build_algorithm, opponent_kind
+from swarmfield.types import SwarmfieldError
+
+
+def evaluate(
+    path: str | Path,
+    *,
+    episodes: int = 100,
+    opponent: str | None = None,
+    env: Mapping[str, Any] | None = None,
+    which: Which = "last",
+    seed: int | None = None,
+    evaluation_seed: int = 0,
+) -> dict[str, Any]:
+    """Play greedy episodes with a run's policy, sides swapped in half of them.
+
+    Args:
+        path: The run's folder.
+        episodes: How many, at least 1.
+        opponent: `self`, `random` or a run's folder; the one it was trained against if not
+            given (in a self-play run: itself).
+        env: Options of the environment to change: zero-shot.
+        which: Its newest checkpoint, or the best in evaluation.
+        seed: Which of several seeds; the first if not given.
+        evaluation_seed: Decides the episodes.
+
+    Returns:
+        For each player `return_mean`, `return_std`, `return_ci95`, `episodes` and the
+        environment's measures. It is also written to the run's folder `evaluations/`.
+    """
+    _require_playable(episodes, evaluation_seed)
+    player = load(path, which=which, seed=seed, env=env)
+    kind = opponent if opponent is not None else player.job.config.opponent
+    match, parameters = opposed(player, kind)
+    result = _play(match, episodes, player.parameters, parameters, evaluation_seed)
+    against = kind or opponent_kind(player.job, player.environment)
+    name = _evaluation_name(match, against, env, which, seed)
+    report = {
+        "run": str(player.path),
+        "environment": player.environment.description,
+        "against": against,
+        "env": dict(env or {}),
+        "which": which,
+        "seed": player.job.config.seed_list[0] if seed is None else seed,
+        **result,
+    }
+    folder = run_folder.open_existing(player.path)
+    run_folder.write_json(folder.evaluations / f"{name}.json", report)
+    return report
+
+
+def duel(
+    path_a: str | Path,
+    path_b: str | Path,
+    *,
+    episodes: int = 100,
+    env: Mapping[str, Any] | None = None,
+    which: Which = "last",
+    evaluation_seed: int = 0,
+) -> dict[str, Any]:
+    """Let two runs' policies play against each other, sides swapped half the time.
+
+    Returns:
+        As `evaluate`; `learner` is the first run, `opponent` the second.
+
+    Raises:
+        SwarmfieldError: If they were trained in different environments, or the sides of
+            theirs are not interchangeable.
+    """
+    _require_playable(episodes, evaluation_seed)
+    first = load(path_a, which=which, env=env)
+    if not first.environment.interchangeable:
+        raise SwarmfieldError(
+            f"The sides of {first.environment.name!r} are not interchangeable, so two runs of "
+            "the same side cannot duel in it; evaluate each against the same opponent."
+        )
+    match, parameters = opposed(first, str(path_b), which)
+    result = _play(match, episodes, first.parameters, parameters, evaluation_seed)
+    return {"runs": [str(path_a), str(path_b)], **result}
+
+
+def _require_playable(episodes: int, seed: int) -> None:
+    if episodes < 1:
+        raise SwarmfieldError(f"--episodes is {episodes}, but must be at least 1.")
+    require_seeds([seed])
+
+
+def opposed(player: Player, kind: str | None, which: Which = "last") -> tuple[Match, PyTree]:
+    """The match of a player against an opponent, and the opponent's parameters."""
+    environment = player.environment
+    sides = sides_of(environment)
+    if sides.away is None:
+        return Match(environment, sides, player.policy, None), None
+    if kind is None:
+        kind = "self" if environment.interchangeable else "random"
+    if kind == player.job.config.opponent and player.job.frozen is not None:
+        return _against_frozen(player, sides)
+    if kind == "random":
+        return Match(environment, sides, player.policy, random_policy(sides.away)), None
+    if not environment.interchangeable:
+        raise SwarmfieldError(
+            f"--opponent is {kind!r}, but a policy of team {sides.home.name!r} cannot play team "
+            f"{sides.away.name!r}; choose random."
+        )
+    if kind == "self":
+        return Match(environment, sides, player.policy, player.policy), player.parameters
+    other = load(kind, which=which)
+    if other.job.environment != player.job.environment:
+        raise SwarmfieldError(
+            f"Run {kind} was trained in {other.job.environment!r}, but {player.path} in "
+            f"{player.job.environment!r}; choose runs in the same environment."
+        )
+    _require_same_observation(player, other)
+    algorithm = build_algorithm(other.job, environment, sides.away)
+    return Match(environment, sides, player.policy, policy_of(algorithm)), other.parameters
+
+
+def _against_frozen(player: Player, sides: Sides) -> tuple[Match, PyTree]:
+    """Against the opponent it was trained with, which its own checkpoints hold."""
+    assert player.job.frozen is not None
+    assert sides.away is not None
+    algorithm = build_algorithm(player.job.frozen, player.environment, sides.away)
+    match = Match(player.environment, sides, player.policy, policy_of(algorithm))
+    return match, load_frozen_opponent(player)
+
+
+def _require_same_observation(player: Player, other: Player) -> None:
+    """Both policies read what the first one's environment shows."""
+    ours, theirs = player.team, other.team
+    if (ours.view, ours.features) != (theirs.view, theirs.features):
+        raise SwarmfieldError(
+            f"Run {other.path} reads views {theirs.view} and {theirs.features} features, but "
+            f"{player.path} reads {ours.view} and {ours.features}; choose runs with the same "
+            "--env options of observation."
+        )
+
+
+def _play(
+    match: Match, episodes: int, learner: PyTree, opponent: PyTree, seed: int
+) -> dict[str, Any]:
+    return summarize(play_all(match, episodes, learner, opponent, jax.random.key(seed)))
+
+
+def _evaluation_name(
+    match: Match,
+    against: str,
+    env: Mapping[str, Any] | None,
+    which: Which,
+    seed: int | None,
+) -> str:
+    """Such as `map_size=60-vs-random`; a run is named with the folder it is in."""
+    parts = [f"{name}={value}" for name, value in sorted((env or {}).items())]
+    if match.opponent is not None:
+        is_run = against not in ("self", "random")
+        parts.append(
+            "-".join(["vs", *(Path(against).resolve().parts[-2:] if is_run else [against])])
+        )
+    parts += ["best"] * (which == "best") + [f"seed={seed}"] * (seed is not None)
+    return "-".join(parts) or "default"

@@ -1,0 +1,160 @@
+"""Trained policies, ready to act."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, PyTree
+
+from swarmfield.training import checkpoint, run_folder
+from swarmfield.training.compiled import Best, Saved, shapes
+from swarmfield.training.config import Job, from_dict
+from swarmfield.training.matchup import Policy, policy_of, sides_of
+from swarmfield.training.setup import (
+    Setup,
+    assemble,
+    build_algorithm,
+    build_environment,
+)
+from swarmfield.types import Environment, PRNGKey, SwarmfieldError, TeamSpec, Timestep
+
+Which = Literal["last", "best"]
+
+
+@dataclass(frozen=True)
+class Player:
+    """A trained policy.
+
+    Attributes:
+        path: The run it comes from.
+        job: What that run was asked to do.
+        environment: Where it was trained, or another size of it.
+        team: The team it plays.
+        parameters: What it learned.
+    """
+
+    path: Path
+    job: Job
+    environment: Environment
+    team: TeamSpec
+    parameters: PyTree
+
+    @functools.cached_property
+    def policy(self) -> Policy:
+        """How it acts, as functions of its parameters."""
+        return policy_of(build_algorithm(self.job, self.environment, self.team))
+
+    def begin(self, timestep: Timestep, key: PRNGKey) -> Any:
+        """Its memory at the first timestep of an episode."""
+        return self.policy.begin(self.parameters, timestep, None, key)
+
+    def act(
+        self, timestep: Timestep, memory: Any, key: PRNGKey, explore: float = 0.0
+    ) -> tuple[Array, Any]:
+        """Actions of the whole team, greedy unless told to explore, and its new memory.
+
+        Example:
+            >>> player = load("runs/first-battle")  # doctest: +SKIP
+            >>> state, timesteps = player.environment.reset(key)  # doctest: +SKIP
+            >>> memory = player.begin(timesteps["red"], key)  # doctest: +SKIP
+            >>> actions, memory = player.act(timesteps["red"], memory, key)  # doctest: +SKIP
+        """
+        strength = jnp.full(self.team.num_agents, explore)
+        actions, memory, _ = self._compiled(self.parameters, timestep, memory, key, strength)
+        return actions, memory
+
+    @functools.cached_property
+    def _compiled(self) -> Any:
+        return jax.jit(self.policy.act)
+
+
+def load(
+    path: str | Path,
+    *,
+    which: Which = "last",
+    seed: int | None = None,
+    env: Mapping[str, Any] | None = None,
+) -> Player:
+    """A run's policy, ready to act.
+
+    Args:
+        path: The run's folder.
+        which: Its newest checkpoint, or the best in evaluation.
+        seed: Which of several seeds; the first if not given.
+        env: Options of the environment to change, such as `{"map_size": 60}`: the same
+            policy on another size.
+
+    Raises:
+        SwarmfieldError: If there is no run, no good checkpoint, or no such seed.
+    """
+    folder = run_folder.open_existing(Path(path))
+    job = from_dict(folder.read_config())
+    environment = build_environment(job, env)
+    team = sides_of(environment).home
+    require_same_reading(job, team)
+    seeds = job.config.seed_list
+    if seed is not None and seed not in seeds:
+        raise SwarmfieldError(f"Run {path} has no seed {seed}; choose one of {seeds}.")
+    newest = _newest(folder.best if which == "best" else folder.checkpoints)
+    index = 0 if seed is None else seeds.index(seed)
+    stacked = _restore_policy(job, newest, which)
+    parameters = jax.tree.map(lambda x: x[index], stacked)
+    return Player(folder.path, job, environment, team, parameters)
+
+
+def load_frozen_opponent(player: Player) -> PyTree:
+    """The parameters of the run a player was trained against, from its own checkpoints."""
+    newest = _newest(run_folder.open_existing(player.path).checkpoints)
+    saved: Saved = checkpoint.restore(newest, _saved_shapes(assemble(player.job)))
+    return jax.tree.map(lambda x: x[0], saved.run.opponent)
+
+
+def _newest(checkpoints: Path) -> Path:
+    newest, faults = checkpoint.newest_good(checkpoints)
+    if newest is None:
+        reason = faults[0] if faults else "it holds none."
+        raise SwarmfieldError(f"{checkpoints} has no good checkpoint to load: {reason}")
+    return newest
+
+
+def require_same_reading(job: Job, team: TeamSpec) -> None:
+    """Refuse to let a job's policy play a team that sees other things than it was trained on.
+
+    Raises:
+        SwarmfieldError: The views or the features differ.
+    """
+    trained = sides_of(build_environment(job)).home
+    ours, theirs = (team.view, team.features), (trained.view, trained.features)
+    if ours != theirs:
+        raise SwarmfieldError(
+            f"The run reads views {theirs[0]} and {theirs[1]} features, but with these --env "
+            f"options there are views {ours[0]} and {ours[1]} features; leave the options of "
+            "observation as they were."
+        )
+
+
+def _saved_shapes(setup: Setup) -> Saved:
+    """What a checkpoint of a job holds, as shapes."""
+    frozen = None if setup.job.frozen is None else policy_shapes(setup.job.frozen)
+    return shapes(setup, setup.job.config.seed_list, frozen)
+
+
+def _restore_policy(job: Job, path: Path, which: Which) -> PyTree:
+    setup = assemble(job)
+    if which == "best":
+        best: Best = checkpoint.restore(path, _saved_shapes(setup).best)
+        return best.policy
+    return setup.algorithm.policy(checkpoint.restore(path, _saved_shapes(setup)).run.learner)
+
+
+def policy_shapes(job: Job) -> PyTree:
+    """The parameters one seed of a job acts with, as shapes."""
+    environment = build_environment(job)
+    algorithm = build_algorithm(job, environment, sides_of(environment).home)
+    return jax.eval_shape(lambda: algorithm.policy(algorithm.init(jax.random.key(0))))

@@ -1,0 +1,137 @@
+"""An episode of a run, recorded to be watched."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, PyTree, UInt8
+
+from swarmfield.environments.wrappers import episode_over
+from swarmfield.training import run_folder
+from swarmfield.training.config import require_seeds
+from swarmfield.training.evaluate import Match
+from swarmfield.training.matchup import act_both, begin_both, env_keys
+from swarmfield.training.play import opposed
+from swarmfield.training.player import Which, load
+from swarmfield.types import PRNGKey, SwarmfieldError
+
+Format = Literal["html", "gif", "mp4"]
+
+MOST_BODY_INSTANTS = 200_000_000
+"""Bodies times steps that a recording may hold: about 2 GB while it is made."""
+
+
+class _Instant(NamedTuple):
+    """What changes from instant to instant, as small as it is drawn."""
+
+    position: Array
+    alive: Bool[Array, " M"]
+    level: UInt8[Array, " M"]
+    reward: Float[Array, " P"]
+    over: Bool[Array, ""]
+
+
+def write_replay(
+    path: str | Path, form: Format = "html", *, which: Which = "last", seed: int = 0
+) -> Path:
+    """Play one greedy episode of a run and write it as a page, a GIF or an MP4.
+
+    Args:
+        path: The run's folder; the file goes there.
+        form: `html` (a page with a player), `gif` or `mp4`.
+        which: The newest checkpoint, or the best in evaluation.
+        seed: Decides the episode.
+
+    Returns:
+        The file.
+
+    Raises:
+        SwarmfieldError: The run cannot be loaded, or the episode is too long to record.
+    """
+    from swarmfield import replay_page
+
+    require_seeds([seed])
+    folder = run_folder.open_existing(Path(path))
+    player = load(path, which=which)
+    match, opponent = opposed(player, player.job.config.opponent)
+    title = f"{player.job.algorithm} in {player.environment.description}"
+    recording = record(match, player.parameters, opponent, jax.random.key(seed), title)
+    file = folder.replay_page.with_suffix(f".{form}")
+    writers = {
+        "html": replay_page.write_page,
+        "gif": replay_page.write_gif,
+        "mp4": replay_page.write_mp4,
+    }
+    writers[form](recording, file)
+    return file
+
+
+def record(match: Match, learner: PyTree, opponent: PyTree, key: PRNGKey, title: str) -> Any:
+    """Play one episode and keep every instant, as a `replay_page.Recording`."""
+    from swarmfield.replay_page import Recording
+
+    environment = match.environment
+    sizes = [team.num_agents for team in environment.teams]
+    if sum(sizes) * environment.max_steps > MOST_BODY_INSTANTS:
+        raise SwarmfieldError(
+            f"{sum(sizes)} bodies over {environment.max_steps} steps are too many to record; "
+            f"at most {MOST_BODY_INSTANTS} bodies times steps are allowed: evaluate a smaller "
+            "--env.num-agents or fewer --env.max-steps."
+        )
+    first, scene, later = jax.jit(lambda *players: _episode(match, *players))(
+        learner, opponent, key
+    )
+    instants = jax.tree.map(lambda x, y: np.concatenate([x[None], y]), first, later)
+    length = 1 + int(np.argmax(instants.over)) if instants.over.any() else len(instants.over)
+    instants = jax.tree.map(lambda x: x[:length], instants)
+    return Recording(
+        title=title,
+        extent=environment.extent,
+        team_names=tuple(team.name for team in environment.teams),
+        team_of=np.repeat(np.arange(len(sizes)), sizes),
+        size=np.asarray(scene.size),
+        position=instants.position,
+        alive=instants.alive,
+        level=instants.level.astype(np.float32) / 255,
+        reward=instants.reward,
+        walls=None if scene.walls is None else np.asarray(scene.walls),
+        continuous=scene.walls is None,
+    )
+
+
+def _episode(match: Match, learner: PyTree, opponent: PyTree, key: PRNGKey) -> Any:
+    """The first instant, the scene it belongs to, and all later instants."""
+    environment, policies = match.environment, (match.learner, match.opponent)
+    parameters, greedy = (learner, opponent), (jnp.zeros(()), jnp.zeros(()))
+    keys = env_keys(key, 0, 1)
+    state, timesteps = jax.vmap(environment.reset)(keys.environment)
+    memories = begin_both(match.sides, policies, parameters, timesteps, keys)
+
+    def step(carry: Any, time: Array) -> Any:
+        state, timesteps, memories, over = carry
+        keys = env_keys(key, time, 1)
+        actions, memories, _ = act_both(
+            match.sides, policies, parameters, timesteps, memories, keys, greedy
+        )
+        state, timesteps = jax.vmap(environment.step)(keys.environment, state, actions)
+        over = over | jax.vmap(episode_over)(timesteps)[0]
+        return (state, timesteps, memories, over), _instant(match, state, timesteps, over)
+
+    start = (state, timesteps, memories, jnp.zeros((), bool))
+    first = _instant(match, state, timesteps, start[-1])
+    _, later = jax.lax.scan(step, start, 1 + jnp.arange(environment.max_steps))
+    return first, environment.scene(jax.tree.map(lambda x: x[0], state)), later
+
+
+def _instant(match: Match, state: Any, timesteps: Any, over: Bool[Array, ""]) -> _Instant:
+    scene = match.environment.scene(jax.tree.map(lambda x: x[0], state))
+    rewards = [jnp.sum(timesteps[team.name].reward) for team in match.environment.teams]
+    level = jnp.round(jnp.clip(scene.level, 0, 1) * 255).astype(jnp.uint8)
+    position = scene.position
+    if jnp.issubdtype(position.dtype, jnp.integer):
+        position = position.astype(jnp.uint16)
+    return _Instant(position, scene.alive, level, jnp.stack(rewards), over)

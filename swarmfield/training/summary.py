@@ -1,0 +1,65 @@
+"""What a finished run came to: the contents of `summary.json`."""
+
+from __future__ import annotations
+
+import resource
+import sys
+from typing import Any
+
+import jax
+
+from swarmfield.training.compiled import Programs, Saved
+from swarmfield.training.evaluate import by_seed
+from swarmfield.training.loop import Counters, evaluation_keys
+from swarmfield.training.setup import Setup
+
+
+def summarize_run(
+    setup: Setup, programs: Programs, saved: Saved, counters: Counters
+) -> dict[str, Any]:
+    """Totals of a run, and greedy episodes of what it learned in each of the setup's matches.
+
+    Args:
+        setup: The job's parts.
+        programs: Its compiled functions.
+        saved: The run at its end.
+        counters: Its totals.
+    """
+    config = setup.job.config
+    evaluations = {}
+    for number, (name, evaluate) in enumerate(programs.evaluate.items()):
+        policy = setup.algorithm.policy(saved.run.learner)
+        keys = evaluation_keys(saved, counters.time + 1 + number)
+        seeds = by_seed(evaluate(policy, saved.run.opponent, keys))
+        evaluations[name] = seeds[0] if len(seeds) == 1 else mean_over_seeds(seeds)
+        if len(seeds) > 1:
+            evaluations[f"{name}_by_seed"] = dict(zip(config.seed_list, seeds, strict=True))
+    return {
+        "env_steps": counters.time * config.num_envs,
+        "agent_steps": sum(counters.agent_steps),
+        "wall_seconds": counters.wall_seconds,
+        "compile_seconds": programs.compile_seconds,
+        "peak_memory_bytes": _peak_memory(),
+        **evaluations,
+    }
+
+
+def mean_over_seeds(seeds: list[dict[str, dict[str, Any]]]) -> dict[str, dict[str, Any]]:
+    """Every figure's mean over seeds; episodes add up."""
+    players = {}
+    for player, figures in seeds[0].items():
+        columns = {name: [seed[player][name] for seed in seeds] for name in figures}
+        means = {
+            name: None if None in column else sum(column) / len(column)
+            for name, column in columns.items()
+        }
+        players[player] = {**means, "episodes": sum(columns["episodes"])}
+    return players
+
+
+def _peak_memory() -> int:
+    stats = jax.local_devices()[0].memory_stats() or {}
+    kibibytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    # macOS counts in bytes.
+    resident = kibibytes * (1 if sys.platform == "darwin" else 1024)
+    return int(stats.get("peak_bytes_in_use", resident))

@@ -1,0 +1,102 @@
+"""Our grid worlds against the installed magent2 engine, step by step and bit for bit."""
+
+import itertools
+
+import numpy as np
+import pytest
+from magent import Generator, Pair, battle_pair, greedy_actions, pursuit_pair, random_actions
+
+from swarmfield.environments.gridworld import adversarial_pursuit, battle
+
+# Hit points drift off tenths as recoveries add up in float32: below 1e-6 of the maximum in most
+# games, and below this for soldiers who are hit again and again before they have recovered.
+ROUNDING = 5e-6
+POLICIES = {"random": random_actions, "greedy": greedy_actions}
+
+
+def play(pair: Pair, policy: str, seed: int, num_steps: int) -> None:
+    """Play until the end of the game; packed observations agree but for rounding to tenths."""
+    random = np.random.default_rng(seed)
+    starts = pair.layout.starts
+    pair.compare_positions()
+    pair.compare_observations()
+    for _ in range(num_steps):
+        alive = pair.step(POLICIES[policy](pair, random))
+        if not all(alive[a:b].any() for a, b in itertools.pairwise(starts)):
+            break
+    assert pair.worst <= ROUNDING
+
+
+@pytest.mark.parametrize(
+    ("map_size", "minimap", "policy"),
+    [(12, False, "greedy"), (40, True, "random"), (40, False, "greedy")],
+)
+def test_battle(map_size: int, minimap: bool, policy: str) -> None:
+    play(battle_pair(map_size, minimap, seed=map_size), policy, seed=1, num_steps=60)
+
+
+def test_battle_moves_by_strips_on_large_maps() -> None:
+    play(battle_pair(120, False, seed=3), "random", seed=3, num_steps=12)
+
+
+@pytest.mark.parametrize(
+    ("map_size", "minimap", "policy"),
+    [(9, True, "greedy"), (45, False, "random")],
+)
+def test_pursuit(map_size: int, minimap: bool, policy: str) -> None:
+    play(pursuit_pair(map_size, minimap, seed=map_size), policy, seed=1, num_steps=40)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("map_size", [*range(12, 81), 120])
+def test_battle_on_every_map(map_size: int) -> None:
+    for minimap in (False, True):
+        for policy in POLICIES:
+            pair = battle_pair(map_size, minimap, seed=map_size)
+            play(pair, policy, seed=map_size, num_steps=400 if policy == "greedy" else 60)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("map_size", range(9, 65))
+def test_pursuit_on_every_map(map_size: int) -> None:
+    for minimap in (False, True):
+        for policy in POLICIES:
+            pair = pursuit_pair(map_size, minimap, seed=map_size)
+            play(pair, policy, seed=map_size, num_steps=100)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(20))
+def test_whole_battles_with_many_seeds(seed: int) -> None:
+    play(battle_pair(40, True, seed), "greedy", seed, num_steps=400)
+    play(battle_pair(40, True, seed), "random", seed, num_steps=400)
+
+
+def test_the_generator_gives_the_engines_numbers() -> None:
+    generator = Generator(0)
+    assert [generator.draw(2**31) for _ in range(4)] == [16807, 282475249, 1622650073, 984943658]
+
+
+# Agents on each map, counted on magent2's environments: soldiers a team, predators, prey.
+COUNTS = {
+    12: (2, 1, 3),
+    16: (6, 3, 6),
+    25: (20, 7, 15),
+    36: (49, 16, 32),
+    40: (64, 20, 40),
+    44: (64, 24, 48),
+    45: (81, 25, 50),
+    60: (144, 45, 90),
+    80: (256, 80, 160),
+}
+
+
+@pytest.mark.parametrize("map_size", COUNTS)
+def test_as_many_agents_as_in_magent2(map_size: int) -> None:
+    pursuit = adversarial_pursuit
+    counts = (
+        battle.team_size(map_size),
+        pursuit.num_predators(map_size),
+        pursuit.num_prey(map_size),
+    )
+    assert counts == COUNTS[map_size]

@@ -1,0 +1,186 @@
+"""Sizes, placement and refusals of the shipped grid worlds."""
+
+from functools import partial
+
+import jax
+import numpy as np
+import pytest
+
+from swarmfield.environments import make
+from swarmfield.environments.gridworld import adversarial_pursuit, battle
+from swarmfield.environments.gridworld.placement import RandomPlacement
+from swarmfield.types import Discrete, SwarmfieldError
+
+BAD = [
+    ("battle", {"map_size": 5}, "at least 12"),
+    ("battle", {"num_agents": 7}, "even"),
+    ("battle", {"num_agents": 0}, "even"),
+    ("battle", {"map_size": 12, "num_agents": 200}, "at least"),
+    ("battle", {"max_steps": 0}, "max_steps"),
+    ("battle", {"step_reward": float("nan")}, "finite"),
+    ("battle", {"kill_reward": float("inf")}, "finite"),
+    ("battle", {"priority": "speed"}, "speed"),
+    ("adversarial_pursuit", {"map_size": 8}, "at least 9"),
+    ("adversarial_pursuit", {"num_agents": -1}, "num_agents"),
+    ("adversarial_pursuit", {"map_size": 20, "num_agents": 50}, "at least"),
+    ("adversarial_pursuit", {"max_steps": -3}, "max_steps"),
+    ("adversarial_pursuit", {"tag_penalty": float("-inf")}, "finite"),
+]
+
+
+@pytest.mark.parametrize(("name", "options", "message"), BAD)
+def test_bad_options_are_refused_in_one_sentence(name, options, message):
+    with pytest.raises(SwarmfieldError, match=message) as caught:
+        make(name, **options)
+    assert "\n" not in str(caught.value)
+
+
+def test_defaults():
+    env = make("battle")
+    assert env.description == "Battle: 64 against 64 on a 40 x 40 map, 400 steps"
+    assert env.max_steps == 400
+    assert env.interchangeable
+    red, blue = env.teams
+    assert (red.view, red.features, red.actions) == ((13, 13, 7), 24, Discrete(21))
+    assert red == blue._replace(name="red")
+    predator, prey = make("adversarial_pursuit").teams
+    assert (predator.num_agents, predator.view, predator.features) == (25, (10, 10, 7), 16)
+    assert (prey.num_agents, prey.view, prey.features) == (50, (9, 9, 7), 12)
+
+
+@pytest.mark.parametrize(
+    ("options", "view", "features"),
+    [
+        ({"minimap": False}, (13, 13, 5), 22),
+        ({"minimap": False, "id_bits": True}, (13, 13, 5), 32),
+        ({"id_bits": True}, (13, 13, 7), 34),
+        ({"features": False}, (13, 13, 7), 0),
+    ],
+)
+def test_options_choose_channels_and_features(options, view, features):
+    team = make("battle", **options).teams[0]
+    assert (team.view, team.features) == (view, features)
+
+
+@pytest.mark.parametrize("num_agents", [2, 6, 100, 128, 1000, 10_000, 1_000_000])
+def test_battle_picks_the_smallest_map_that_holds_its_agents(num_agents):
+    env = make("battle", num_agents=num_agents)
+    assert sum(team.num_agents for team in env.teams) == num_agents
+    size = env.layout.map_size
+    assert 2 * battle.team_size(size) >= num_agents
+    assert size == battle.SMALLEST_MAP or 2 * battle.team_size(size - 1) < num_agents
+
+
+def test_fewer_soldiers_fill_the_front():
+    env = make("battle", map_size=40, num_agents=40)
+    state, _ = jax.jit(env.reset)(jax.random.key(0))
+    red, blue = np.asarray(state.x[:20]), np.asarray(state.x[20:])
+    assert sorted(set(red)) == [11, 13, 15]
+    assert sorted(set(blue)) == [23, 25, 27]
+    assert (red == 11).sum() == (blue == 27).sum() == 4
+    order = np.lexsort((state.y[:20], red))
+    np.testing.assert_array_equal(order, np.arange(20))
+
+
+@pytest.mark.parametrize("map_size", [12, 45])
+def test_formations(map_size):
+    env = make("battle", map_size=map_size)
+    state, timesteps = jax.jit(env.reset)(jax.random.key(0))
+    n = env.teams[0].num_agents
+    x, y = np.asarray(state.x), np.asarray(state.y)
+    assert len({*zip(x.tolist(), y.tolist(), strict=True)}) == 2 * n
+    assert x.min() > 0
+    assert x.max() < map_size - 1
+    assert x[n:].min() - x[:n].max() == 8
+    assert float(timesteps["red"].measures["win_rate"]) == 0.5
+
+
+def bodies(env, x, y, walls):
+    cells = walls.astype(int)
+    for g, group in enumerate(env.layout.groups):
+        for i in range(env.layout.starts[g], env.layout.starts[g + 1]):
+            cells[y[i] : y[i] + group.type.size, x[i] : x[i] + group.type.size] += 1
+    return cells
+
+
+@pytest.mark.parametrize("map_size", [9, 45])
+def test_random_places_are_free(map_size):
+    env = make("adversarial_pursuit", map_size=map_size)
+    keys = jax.random.split(jax.random.key(map_size), 5)
+    batch, _ = jax.jit(jax.vmap(env.reset))(keys)
+    assert len({np.asarray(x).tobytes() for x in batch.x}) == 5
+    for world in range(5):
+        x, y, walls = (np.asarray(part[world]) for part in (batch.x, batch.y, batch.walls))
+        assert walls[1:-1, 1:-1].sum() == int(map_size**2 * 0.03)
+        assert walls[[0, -1]].all()
+        assert walls[:, [0, -1]].all()
+        assert bodies(env, x, y, walls).max() == 1
+
+
+@pytest.mark.slow
+def test_random_places_on_a_large_map():
+    env = make("adversarial_pursuit", map_size=1633)
+    state, _ = jax.jit(env.reset)(jax.random.key(0))
+    cells = bodies(env, *(np.asarray(part) for part in (state.x, state.y, state.walls)))
+    assert cells.max() == 1
+
+
+def test_pursuit_scales_with_its_predators():
+    env = make("adversarial_pursuit", num_agents=100)
+    assert [team.num_agents for team in env.teams] == [100, 200]
+    size = env.layout.map_size
+    assert (
+        adversarial_pursuit.num_predators(size) >= 100 > adversarial_pursuit.num_predators(size - 1)
+    )
+
+
+def test_one_cell_bodies_are_placed_uniformly():
+    env = make("adversarial_pursuit", map_size=12)
+    keys = jax.random.split(jax.random.key(3), 3000)
+    placement = jax.jit(lambda keys: RandomPlacement(0)(env.layout, keys))(keys)
+    walls = jax.jit(lambda keys: RandomPlacement(30)(env.layout, keys))(keys).walls
+    inner = np.asarray(walls).mean(axis=0)[1:-1, 1:-1]
+    assert np.abs(inner - 0.3).max() < 0.04
+    start = env.layout.starts[1]
+    prey = np.zeros((12, 12))
+    np.add.at(prey, (np.asarray(placement.y[:, start]), np.asarray(placement.x[:, start])), 1)
+    assert abs(prey[1:-1, 1:-1].std() / prey[1:-1, 1:-1].mean()) < 0.35
+    assert prey.sum() == prey[1:-1, 1:-1].sum() == 3000
+
+
+def test_equal_configurations_are_equal_environments():
+    for name in ("battle", "adversarial_pursuit"):
+        assert make(name) == make(name)
+        assert hash(make(name)) == hash(make(name))
+    assert make("battle") != make("battle", map_size=41)
+
+
+def test_either_side_unpacks_from_its_own_perspective():
+    env = make("battle", map_size=14, features=False)
+    state, timesteps = jax.jit(env.reset)(jax.random.key(0))
+    agents = jax.numpy.arange(env.teams[0].num_agents)
+
+    @partial(jax.jit, static_argnums=0)
+    def unpack(reader, timestep):
+        return jax.vmap(lambda i: env.unpack(reader, timestep, i))(agents).view
+
+    for name in ("red", "blue"):
+        exact = jax.jit(partial(env.observe, team=name))(state).view
+        for reader in ("red", "blue"):
+            np.testing.assert_allclose(unpack(reader, timesteps[name]), exact, atol=1e-6)
+
+
+def test_tags_are_counted_for_both_teams():
+    env = make("adversarial_pursuit", map_size=12)
+    state, timesteps = jax.jit(env.reset)(jax.random.key(0))
+    step, tags = jax.jit(env.step), 0
+    for i in range(30):
+        n = [team.num_agents for team in env.teams]
+        actions = {
+            "predator": jax.random.randint(jax.random.key(i), (n[0],), 5, 13),
+            "prey": jax.random.randint(jax.random.key(-i), (n[1],), 0, 9),
+        }
+        state, timesteps = step(jax.random.key(i), state, actions)
+        tags -= float(timesteps["prey"].reward.sum())
+    assert float(timesteps["predator"].measures["tags"]) == tags
+    assert float(timesteps["prey"].measures["tags"]) == tags

@@ -1,0 +1,108 @@
+"""Runs that take seconds, for tests of everything around them.
+
+The programs of equal runs are compiled once a session: a cache of compiled programs is kept in
+a folder of its own, for this process and for those it starts.
+"""
+
+import contextlib
+import functools
+import io
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+from jax.experimental.compilation_cache import compilation_cache
+from toy import Toy, ToyConfig
+
+from swarmfield import cli
+from swarmfield.environments import ENVIRONMENTS
+from swarmfield.registry import Entry
+from swarmfield.training import arrays, checkpoint
+
+ENVIRONMENTS.setdefault("toy", Entry(ToyConfig, Toy, "a test"))
+
+LEARNING = "--algo.batch-size 32 --algo.warmup 0 --algo.capacity 2000 --evaluation-episodes 2"
+BATTLE = f"train mfq battle --env.map-size 12 --env.max-steps 20 --num-envs 2 {LEARNING}"
+TOY = f"train iql toy --env.num-agents 3 --num-envs 2 --opponent random {LEARNING}"
+# 120 steps of two environments: 13 reports, 4 evaluations, 13 checkpoints.
+TOY_RUN = f"{TOY} --env-steps 240 --evaluations 4 --checkpoints 99"
+
+_PROGRAM = "import tiny, sys; sys.exit(tiny.cli.run(sys.argv[1:]))"
+_FOLDER = tempfile.TemporaryDirectory(prefix="swarmfield-tests-")
+SCRATCH = Path(_FOLDER.name)
+
+_CACHE = os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(SCRATCH / "compiled"))
+jax.config.update("jax_compilation_cache_dir", _CACHE)
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+compilation_cache.reset_cache()
+
+
+class Said(NamedTuple):
+    """What a command came to."""
+
+    code: int
+    out: str
+    err: str
+
+
+def swarmfield(command: str, *more: object) -> Said:
+    """Run a command in this process."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = cli.run([*command.split(), *map(str, more)])
+    return Said(code, out.getvalue(), err.getvalue())
+
+
+def start(command: str, *more: object, **options: object) -> subprocess.Popen:
+    """Run a command in a process of its own."""
+    tests = str(Path(__file__).parent)
+    paths = os.pathsep.join(filter(None, [tests, os.environ.get("PYTHONPATH")]))
+    environment = os.environ | {"PYTHONPATH": paths, "JAX_COMPILATION_CACHE_DIR": _CACHE}
+    words = [sys.executable, "-c", _PROGRAM, *command.split(), *map(str, more)]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
+    return subprocess.Popen(words, env=environment, text=True, **pipes)
+
+
+@functools.cache
+def finished(command: str) -> Path:
+    """The folder of a run, made once; not to be changed."""
+    path = SCRATCH / f"run-{finished.cache_info().currsize}"
+    said = swarmfield(command, "--run-dir", path)
+    assert said.code == 0, said.err
+    for name in ("learning_curve.png", "replay.html", "summary.json"):
+        assert f"{path / name}\n" in said.out
+    return path
+
+
+def rows(run: Path) -> list[dict]:
+    """Its reports, without what depends on the clock."""
+    lines = (run / "metrics.jsonl").read_text().splitlines()
+    return [timeless(json.loads(line)) for line in lines]
+
+
+def timeless(figures: dict) -> dict:
+    return {key: value for key, value in figures.items() if "second" not in key}
+
+
+def newest_arrays(checkpoints: Path) -> dict[str, bytes]:
+    """Every array of a newest checkpoint, bit for bit."""
+    newest, faults = checkpoint.newest_good(checkpoints)
+    assert newest is not None, faults
+    leaves = [leaf["name"] for leaf in checkpoint.read_manifest(newest)["leaves"]]
+    stored = arrays.read(newest / checkpoint.ARRAYS, len(leaves))
+    return {name: array.tobytes() for name, array in zip(leaves, stored, strict=True)}
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    """Every file in a folder."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }

@@ -1,0 +1,230 @@
+"""Tiny environments for tests of learning and training, and timesteps made by hand.
+
+Needs nothing of the test runner, so that scripts can use it as well.
+"""
+
+from dataclasses import dataclass
+from functools import partial
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+
+from swarmfield.algorithms import ALGORITHMS
+from swarmfield.environments.wrappers import AutoReset
+from swarmfield.training.matchup import Policy, policy_of, random_policy, sides_of
+from swarmfield.training.off_policy import Program
+from swarmfield.types import Discrete, Observation, Scene, TeamSpec, Timestep
+
+NUM_ACTIONS = 4
+
+
+def make_timestep(num_agents, **fields):
+    """A timestep in which nothing has happened yet, but for what is given (lists will do)."""
+    blank = {
+        "shared": {},
+        "own": {},
+        "first": False,
+        "alive": [True] * num_agents,
+        "legal": None,
+        "kind": jnp.zeros(num_agents, jnp.uint8),
+        "position": jnp.zeros((num_agents, 2), jnp.int16),
+        "last_action": jnp.full(num_agents, NUM_ACTIONS, jnp.uint8),
+        "reward": jnp.zeros(num_agents),
+        "terminated": [False] * num_agents,
+        "truncated": False,
+        "trained": [True] * num_agents,
+        "measures": {},
+    }
+    given = {
+        name: value if isinstance(value, dict) or value is None else jnp.asarray(value)
+        for name, value in (blank | fields).items()
+    }
+    return Timestep(**given)
+
+
+class ToyState(eqx.Module):
+    shown: jax.Array
+    time: jax.Array
+    limit: jax.Array
+    score: jax.Array
+
+
+@dataclass(frozen=True)
+class ToyConfig:
+    num_agents: int = 6
+    max_steps: int = 8
+    min_steps: int | None = None
+    """Shortest episode, if not all are as long as the longest."""
+    num_dead: int = 0
+    """Rows at the end of each team that are dead from the start."""
+
+
+class Toy:
+    """Hit the shown number: each agent sees a digit and earns 1 for playing it."""
+
+    name = "toy"
+    interchangeable = True
+    sides = (("left",), ("right",))
+    extent = (1.0, 1.0)
+    description = "toy"
+
+    def __init__(self, config: ToyConfig) -> None:
+        self.max_steps = config.max_steps
+        self.min_steps = config.max_steps if config.min_steps is None else config.min_steps
+        self.num_agents = config.num_agents
+        self.alive = jnp.arange(config.num_agents) < config.num_agents - config.num_dead
+        self.teams = tuple(
+            TeamSpec(name, config.num_agents, Discrete(NUM_ACTIONS), None, NUM_ACTIONS)
+            for name in ("left", "right")
+        )
+
+    def _timestep(self, state, row, last_action, reward):
+        won = jnp.sign(state.score[row] - state.score[1 - row])
+        return make_timestep(
+            self.num_agents,
+            shared={"perspective": jnp.uint8(row)},
+            own={"shown": state.shown[row]},
+            first=state.time == 0,
+            alive=self.alive,
+            last_action=last_action,
+            reward=reward,
+            truncated=state.time >= state.limit,
+            measures={"win_rate": 0.5 + 0.5 * won.astype(jnp.float32)},
+        )
+
+    def reset(self, key):
+        key_shown, key_limit = jax.random.split(key)
+        limit = jnp.int32(self.max_steps)
+        if self.min_steps < self.max_steps:
+            limit = jax.random.randint(key_limit, (), self.min_steps, self.max_steps + 1)
+        state = ToyState(self._draw(key_shown), jnp.int32(0), limit, jnp.zeros(2))
+        none = jnp.full(self.num_agents, NUM_ACTIONS, jnp.uint8)
+        zero = jnp.zeros(self.num_agents)
+        return state, self._timesteps(state, [none, none], [zero, zero])
+
+    def step(self, key, state, actions):
+        chosen = jnp.stack([actions["left"], actions["right"]]).astype(jnp.uint8)
+        reward = ((chosen == state.shown) & self.alive[None]).astype(jnp.float32)
+        score = state.score + reward.sum(1)
+        state = ToyState(self._draw(key), state.time + 1, state.limit, score)
+        return state, self._timesteps(state, chosen, reward)
+
+    def _draw(self, key):
+        # Compiles faster than `randint`.
+        return jax.random.bits(key, (2, self.num_agents), jnp.uint8) % jnp.uint8(NUM_ACTIONS)
+
+    def _timesteps(self, state, last_actions, rewards):
+        return {
+            team.name: self._timestep(state, row, last_actions[row], rewards[row])
+            for row, team in enumerate(self.teams)
+        }
+
+    def observe(self, state, team):
+        row = [t.name for t in self.teams].index(team)
+        return Observation(None, jax.nn.one_hot(state.shown[row], NUM_ACTIONS))
+
+    def unpack(self, team, timestep, index):
+        return Observation(None, jax.nn.one_hot(timestep.own["shown"][index], NUM_ACTIONS))
+
+    def scene(self, state):
+        n = 2 * self.num_agents
+        ones = jnp.ones(n)
+        return Scene(jnp.zeros((n, 2)), jnp.ones(n, bool), ones, jnp.ones(n, jnp.int32), None)
+
+
+class Wind(eqx.Module):
+    blows: jax.Array
+    time: jax.Array
+
+
+class WeatherVanes:
+    """Play what most of the team has just played, which only the mean action shows.
+
+    Most agents are vanes: they turn with a wind that is drawn anew every step, whatever they
+    choose. The others earn 1 for the wind of the step before. An agent sees only which it is.
+    """
+
+    name = "weather_vanes"
+    interchangeable = False
+    sides = (("flock",),)
+    extent = (1.0, 1.0)
+    description = "weather vanes"
+    max_steps = 8
+    num_agents = 12
+    num_vanes = 9
+    teams = (TeamSpec("flock", num_agents, Discrete(NUM_ACTIONS), None, 2),)
+    best_return = (max_steps - 1) * (num_agents - num_vanes)
+    """Nothing is known of the wind at the first step."""
+
+    def reset(self, key):
+        none = jnp.full(self.num_agents, NUM_ACTIONS, jnp.uint8)
+        state = Wind(jnp.uint8(NUM_ACTIONS), jnp.int32(0))
+        return state, self._timesteps(state, none, jnp.zeros(self.num_agents))
+
+    def step(self, key, state, actions):
+        vane = jnp.arange(self.num_agents) < self.num_vanes
+        wind = jax.random.bits(key, (), jnp.uint8) % jnp.uint8(NUM_ACTIONS)
+        executed = jnp.where(vane, wind, actions["flock"].astype(jnp.uint8))
+        reward = (~vane & (executed == state.blows)).astype(jnp.float32)
+        state = Wind(wind, state.time + 1)
+        return state, self._timesteps(state, executed, reward)
+
+    def _timesteps(self, state, last_action, reward):
+        timestep = make_timestep(
+            self.num_agents,
+            first=state.time == 0,
+            last_action=last_action,
+            reward=reward,
+            truncated=state.time >= self.max_steps,
+        )
+        return {"flock": timestep}
+
+    def observe(self, state, team):
+        kind = jnp.arange(self.num_agents) < self.num_vanes
+        return Observation(None, jax.nn.one_hot(kind.astype(jnp.int32), 2))
+
+    def unpack(self, team, timestep, index):
+        kind = (index < self.num_vanes).astype(jnp.int32)
+        return Observation(None, jax.nn.one_hot(kind, 2))
+
+    def scene(self, state):
+        n = self.num_agents
+        ones = jnp.ones(n)
+        return Scene(jnp.zeros((n, 2)), jnp.ones(n, bool), ones, jnp.ones(n, jnp.int32), None)
+
+
+def answering(shift):
+    """A policy that plays the shown number, plus a shift: right for 0, else wrong."""
+
+    def act(_learner, timestep, memory, _key, _explore):
+        return (timestep.own["shown"] + jnp.uint8(shift)) % NUM_ACTIONS, memory, None
+
+    return Policy(lambda *_: None, act)
+
+
+def make_algorithm(name, environment, **options):
+    """An algorithm for the learner's team of an environment."""
+    team = environment.teams[0]
+    entry = ALGORITHMS[name]
+    return entry.build(entry.config(**options), team, partial(environment.unpack, team.name))
+
+
+def make_program(algorithm, environment, num_envs, env_steps, opponent="random"):
+    """The off-policy loop's parts; `opponent` is `self`, `random` or a policy."""
+    sides = sides_of(environment)
+    follows = opponent == "self"
+    if sides.away is None:
+        opponent = None
+    elif not isinstance(opponent, Policy):
+        opponent = policy_of(algorithm) if follows else random_policy(sides.away)
+    return Program(
+        algorithm=algorithm,
+        experience=algorithm.experience,
+        environment=AutoReset(environment),
+        sides=sides,
+        opponent=opponent,
+        num_envs=num_envs,
+        scheduled_steps=env_steps // num_envs,
+        follows=follows,
+    )
