@@ -10,6 +10,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from PIL import Image, ImageSequence
@@ -184,6 +186,7 @@ def test_a_gif_shows_every_step_in_the_teams_colours(tmp_path):
 def test_an_mp4_has_every_step(tmp_path):
     pytest.importorskip("imageio", reason="the video extra is not installed")
     ffmpeg = pytest.importorskip("imageio_ffmpeg", reason="the video extra is not installed")
+    jax.block_until_ready(jnp.zeros(1))  # JAX warns of forks once it runs: there must be none
     write_mp4(skirmish(instants=7), tmp_path / "replay.mp4")
     assert ffmpeg.count_frames_and_secs(str(tmp_path / "replay.mp4"))[0] == 7
 

@@ -6,6 +6,7 @@ one for walls, then 8 shades of each team's (or group's) colour. A GIF keeps the
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -114,6 +115,8 @@ def _video_library() -> ModuleType:
             "pip install 'swarmfield[video]', or write a GIF or an HTML page instead."
         ) from None
     del imageio_ffmpeg
+    # Starts ffmpeg without code between fork and exec, which can hang beside JAX's threads.
+    os.environ.setdefault("IMAGEIO_FFMPEG_NO_PREVENT_SIGINT", "1")
     return imageio.v2
 
 
