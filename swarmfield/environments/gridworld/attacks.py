@@ -11,6 +11,8 @@ Source: the rules are those of MAgent's engine (Zheng et al. 2018, "MAgent").
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax
@@ -73,16 +75,29 @@ def resolve_attacks(
         order: Attack priorities, lowest first.
     """
     aimed = aim.victim < hp.size
-    hits = count_by_victim(aimed, aim)
-    nobody = jnp.zeros_like(aimed)
     if layout.damage == 0:
-        return Blows(aimed, nobody, hits, nobody, hp)
-    left = wounded(layout, hp, hits)
-    return jax.lax.cond(
-        jnp.any(left < 0),
-        lambda: _resolve_lethal(layout, aim, hp, order),
-        lambda: Blows(aimed, nobody, hits, nobody, left),
-    )
+        nobody = jnp.zeros_like(aimed)
+        return Blows(aimed, nobody, count_by_victim(aimed, aim), nobody, hp)
+    lethal = hits_to_kill(layout, hp)
+    slot = _slots(layout, aim.action)
+
+    def sweep(carry: tuple[Array, Array, Array, Array]) -> tuple[Array, Array, Array, Array]:
+        attacks = carry[0]
+        times = _times_of_attacks(layout, attacks, aim.victim, slot, order)
+        death = nth_smallest(times, lethal)
+        last = jnp.minimum(death, NEVER - 1)
+        struck = sum((time <= last).astype(jnp.int32) for time in times)
+        survivors = aimed & (order < death)
+        # Whether somebody attacks the dead in vain changes nothing.
+        matters = (survivors != attacks) & (order <= look_up(death, aim.victim))
+        return survivors, death, struck, jnp.any(matters)
+
+    nothing = jnp.full(hp.shape, NEVER)
+    start = (aimed, nothing, jnp.zeros(hp.shape, jnp.int32), jnp.asarray(True))
+    attacks, death, struck, _ = jax.lax.while_loop(lambda carry: carry[-1], sweep, start)
+    end = look_up(death, aim.victim)
+    hit = attacks & (order <= end)
+    return Blows(hit, hit & (order == end), struck, death != NEVER, wounded(layout, hp, struck))
 
 
 def count_by_victim(hit: Bool[Array, "E N"], aim: Aim) -> Int32[Array, "E N"]:
@@ -107,35 +122,14 @@ def hits_to_kill(layout: Layout, hp: Float32[Array, "E N"]) -> Int32[Array, "E N
     return lethal
 
 
-def _resolve_lethal(
-    layout: Layout, aim: Aim, hp: Float32[Array, "E N"], order: UInt32[Array, "E N"]
-) -> Blows:
-    aimed = aim.victim < hp.size
-    lethal = hits_to_kill(layout, hp)
-    slot = _slots(layout, aim.action)
-
-    def sweep(carry: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
-        attacks, _, _ = carry
-        death = _times_of_death(layout, attacks, aim.victim, slot, lethal, order)
-        survivors = aimed & (order < death)
-        return survivors, death, jnp.any(survivors != attacks)
-
-    start = (aimed, jnp.full(hp.shape, NEVER), jnp.asarray(True))
-    attacks, death, _ = jax.lax.while_loop(lambda carry: carry[2], sweep, start)
-    end = look_up(death, aim.victim)
-    hit = attacks & (order <= end)
-    struck = count_by_victim(hit, aim)
-    return Blows(hit, hit & (order == end), struck, death != NEVER, wounded(layout, hp, struck))
-
-
-def _times_of_death(
-    layout: Layout, attacks: Array, victim: Array, slot: Array, lethal: Array, order: Array
-) -> UInt32[Array, "E N"]:
-    """When the n-th attack on each agent comes, n being what kills it; NEVER without one."""
+def _times_of_attacks(
+    layout: Layout, attacks: Array, victim: Array, slot: Array, order: Array
+) -> list[UInt32[Array, "E N"]]:
+    """When each agent is attacked from each slot; NEVER where it is not."""
     num_slots = len(slots_of(layout))
     entry = jnp.where(attacks, slot * victim.size + victim, num_slots * victim.size)
     times = jnp.full(num_slots * victim.size, NEVER).at[entry].set(order, mode="drop")
-    return select_row(sort_rows(times.reshape(num_slots, *victim.shape)), lethal - 1)
+    return list(times.reshape(num_slots, *victim.shape))
 
 
 def _slots(layout: Layout, actions: Int32[Array, "E N"]) -> Int32[Array, "E N"]:
@@ -148,32 +142,18 @@ def _slots(layout: Layout, actions: Int32[Array, "E N"]) -> Int32[Array, "E N"]:
     return layout.per_action(tables, actions)
 
 
-def select_row(rows: UInt32[Array, "slots E N"], index: Int32[Array, "E N"]) -> Array:
-    """`rows[index]` for each agent, NEVER beyond the last row."""
-    chosen = jnp.full(index.shape, NEVER)
-    for i in range(rows.shape[0]):
-        chosen = jnp.where(index == i, rows[i], chosen)
+def nth_smallest(
+    rows: Sequence[UInt32[Array, "E N"]], n: Int32[Array, "E N"]
+) -> UInt32[Array, "E N"]:
+    """The n-th smallest of each agent's numbers, the first being n = 1; NEVER beyond the last.
+
+    All pairs are compared: more operations than sorting takes, but one pass over memory.
+    """
+    ranks = [jnp.ones(n.shape, jnp.int32) for _ in rows]
+    for i, j in itertools.combinations(range(len(rows)), 2):
+        earlier = (rows[i] < rows[j]).astype(jnp.int32)
+        ranks[i], ranks[j] = ranks[i] + (1 - earlier), ranks[j] + earlier
+    chosen = jnp.full(n.shape, NEVER)
+    for row, rank in zip(rows, ranks, strict=True):
+        chosen = jnp.minimum(chosen, jnp.where(rank >= n, row, NEVER))
     return chosen
-
-
-def sort_rows(rows: UInt32[Array, "slots E N"]) -> UInt32[Array, "slots E N"]:
-    """Sort along the first axis by Batcher's network of elementwise minima and maxima."""
-    lines = list(rows)
-    for i, j in _comparators(len(lines)):
-        lines[i], lines[j] = jnp.minimum(lines[i], lines[j]), jnp.maximum(lines[i], lines[j])
-    return jnp.stack(lines)
-
-
-def _comparators(num_lines: int) -> list[tuple[int, int]]:
-    """Batcher's odd-even merge sort; lines beyond `num_lines` hold what is largest."""
-    exponents = range((num_lines - 1).bit_length())
-    size = 1 << len(exponents)
-    stages = [(1 << p, 1 << k) for p in exponents for k in range(p, -1, -1)]
-    pairs = [
-        (i, i + k)
-        for p, k in stages
-        for j in range(k % p, size - k, 2 * k)
-        for i in range(j, min(j + k, size - k))
-        if i // (2 * p) == (i + k) // (2 * p)
-    ]
-    return [(i, j) for i, j in pairs if j < num_lines]

@@ -80,11 +80,13 @@ def _move_points(
 
 def _follow(chain: Int32[Array, " agents"]) -> Int32[Array, " agents"]:
     """Replace every pointer by what lies at the end of its chain."""
-    return jax.lax.while_loop(
-        lambda chain: jnp.any(chain >= 0),
-        lambda chain: jnp.where(chain >= 0, look_up(chain, chain), chain),
-        chain,
-    )
+
+    def jump(carry: tuple[Array, Array]) -> tuple[Array, Array]:
+        pointers, _ = carry
+        ends = jnp.where(pointers >= 0, look_up(pointers, pointers), pointers)
+        return ends, jnp.any(ends >= 0)
+
+    return jax.lax.while_loop(lambda carry: carry[1], jump, (chain, jnp.asarray(True)))[0]
 
 
 def _move_bodies(
