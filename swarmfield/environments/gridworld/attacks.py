@@ -18,12 +18,10 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float32, Int32, UInt32
+from jaxtyping import Array, Bool, Float32, Int32, UInt
 
 from swarmfield.environments.gridworld.layout import Layout, Offset
 from swarmfield.environments.gridworld.occupancy import look_up
-
-NEVER = np.uint32(0xFFFFFFFF)
 
 
 class Aim(NamedTuple):
@@ -64,7 +62,7 @@ def slots_of(layout: Layout) -> tuple[Offset, ...]:
 
 
 def resolve_attacks(
-    layout: Layout, aim: Aim, hp: Float32[Array, "E N"], order: UInt32[Array, "E N"]
+    layout: Layout, aim: Aim, hp: Float32[Array, "E N"], order: UInt[Array, "E N"]
 ) -> Blows:
     """Carry out all attacks in order.
 
@@ -80,24 +78,27 @@ def resolve_attacks(
         return Blows(aimed, nobody, count_by_victim(aimed, aim), nobody, hp)
     lethal = hits_to_kill(layout, hp)
     slot = _slots(layout, aim.action)
+    # Unsigned, so that there is a time after the last turn.
+    order = order.astype(f"u{np.dtype(layout.word)}")
+    never = latest(order)
 
     def sweep(carry: tuple[Array, Array, Array, Array]) -> tuple[Array, Array, Array, Array]:
         attacks = carry[0]
         times = _times_of_attacks(layout, attacks, aim.victim, slot, order)
         death = nth_smallest(times, lethal)
-        last = jnp.minimum(death, NEVER - 1)
+        last = jnp.minimum(death, never - 1)
         struck = sum((time <= last).astype(jnp.int32) for time in times)
         survivors = aimed & (order < death)
         # Whether somebody attacks the dead in vain changes nothing.
         matters = (survivors != attacks) & (order <= look_up(death, aim.victim))
         return survivors, death, struck, jnp.any(matters)
 
-    nothing = jnp.full(hp.shape, NEVER)
+    nothing = jnp.full(hp.shape, never)
     start = (aimed, nothing, jnp.zeros(hp.shape, jnp.int32), jnp.asarray(True))
     attacks, death, struck, _ = jax.lax.while_loop(lambda carry: carry[-1], sweep, start)
     end = look_up(death, aim.victim)
     hit = attacks & (order <= end)
-    return Blows(hit, hit & (order == end), struck, death != NEVER, wounded(layout, hp, struck))
+    return Blows(hit, hit & (order == end), struck, death != never, wounded(layout, hp, struck))
 
 
 def count_by_victim(hit: Bool[Array, "E N"], aim: Aim) -> Int32[Array, "E N"]:
@@ -122,13 +123,19 @@ def hits_to_kill(layout: Layout, hp: Float32[Array, "E N"]) -> Int32[Array, "E N
     return lethal
 
 
+def latest(times: UInt[Array, "E N"]) -> np.unsignedinteger:
+    """The last moment that times of this type can tell: never."""
+    return times.dtype.type(np.iinfo(times.dtype).max)
+
+
 def _times_of_attacks(
     layout: Layout, attacks: Array, victim: Array, slot: Array, order: Array
-) -> list[UInt32[Array, "E N"]]:
-    """When each agent is attacked from each slot; NEVER where it is not."""
+) -> list[UInt[Array, "E N"]]:
+    """When each agent is attacked from each slot; the latest time where it is not."""
     num_slots = len(slots_of(layout))
     entry = jnp.where(attacks, slot * victim.size + victim, num_slots * victim.size)
-    times = jnp.full(num_slots * victim.size, NEVER).at[entry].set(order, mode="drop")
+    times = jnp.full(num_slots * victim.size, latest(order))
+    times = times.at[entry].set(order, mode="drop")
     return list(times.reshape(num_slots, *victim.shape))
 
 
@@ -142,18 +149,17 @@ def _slots(layout: Layout, actions: Int32[Array, "E N"]) -> Int32[Array, "E N"]:
     return layout.per_action(tables, actions)
 
 
-def nth_smallest(
-    rows: Sequence[UInt32[Array, "E N"]], n: Int32[Array, "E N"]
-) -> UInt32[Array, "E N"]:
-    """The n-th smallest of each agent's numbers, the first being n = 1; NEVER beyond the last.
+def nth_smallest(rows: Sequence[UInt[Array, "E N"]], n: Int32[Array, "E N"]) -> UInt[Array, "E N"]:
+    """The n-th smallest of each agent's times, the first being n = 1; never beyond the last.
 
     All pairs are compared: more operations than sorting takes, but one pass over memory.
     """
-    ranks = [jnp.ones(n.shape, jnp.int32) for _ in rows]
+    kind = rows[0].dtype
+    ranks = [jnp.ones(n.shape, kind) for _ in rows]
     for i, j in itertools.combinations(range(len(rows)), 2):
-        earlier = (rows[i] < rows[j]).astype(jnp.int32)
+        earlier = (rows[i] < rows[j]).astype(kind)
         ranks[i], ranks[j] = ranks[i] + (1 - earlier), ranks[j] + earlier
-    chosen = jnp.full(n.shape, NEVER)
+    chosen = jnp.full(n.shape, latest(rows[0]))
     for row, rank in zip(rows, ranks, strict=True):
-        chosen = jnp.minimum(chosen, jnp.where(rank >= n, row, NEVER))
+        chosen = jnp.where(rank >= n.astype(kind), jnp.minimum(chosen, row), chosen)
     return chosen

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float32, Int32, Integer
@@ -10,10 +11,10 @@ from swarmfield.environments.gridworld.attacks import Aim, Blows, resolve_attack
 from swarmfield.environments.gridworld.layout import Layout, RewardRule
 from swarmfield.environments.gridworld.moves import resolve_moves
 from swarmfield.environments.gridworld.occupancy import (
-    FIRST_AGENT,
     first_cells,
-    look_up,
+    first_rows,
     occupants,
+    rows_on,
 )
 from swarmfield.environments.gridworld.state import Orders, State, Tally
 
@@ -35,7 +36,8 @@ def advance(
     Returns:
         The next state, and who died in this step.
     """
-    actions = actions.astype(jnp.int32)
+    # Keeps a loop over steps from holding grids of walls alone: copying them costs more.
+    state, actions = jax.lax.optimization_barrier((state, actions.astype(jnp.int32)))
     grid = occupants(layout, state)
     dx, dy = _offsets(layout, actions)
     target = _targets(layout, state.x + dx, state.y + dy)
@@ -80,15 +82,10 @@ def _targets(layout: Layout, x: Array, y: Array) -> Array:
 
 def _aim(layout: Layout, grid: Array, target: Array, attacks: Array, actions: Array) -> Aim:
     """Who stands where each attack strikes, if it is an enemy."""
-    owner = look_up(grid, target) - FIRST_AGENT
-    row = owner - _first_rows(layout, target.shape[0])
-    hits_enemy = attacks & (owner >= 0) & ~_in_own_team(layout, row)
-    return Aim(jnp.where(hits_enemy, owner, target.size), row, actions)
-
-
-def _first_rows(layout: Layout, num_worlds: int) -> Array:
-    """Where each world's agents start in arrays `[E * N]`."""
-    return jnp.arange(num_worlds, dtype=jnp.int32)[:, None] * layout.num_agents
+    row = rows_on(grid, target)
+    hits_enemy = attacks & (row >= 0) & ~_in_own_team(layout, row)
+    victim = first_rows(layout, target.shape[0]) + row
+    return Aim(jnp.where(hits_enemy, victim, target.size), row, actions)
 
 
 def _in_own_team(layout: Layout, row: Array) -> Array:

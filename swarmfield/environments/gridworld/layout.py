@@ -192,6 +192,15 @@ class Layout:
         """Agents of all groups, N."""
         return sum(group.num_agents for group in self.groups)
 
+    @cached_property
+    def word(self) -> type:
+        """The smallest integers that tell its agents and their turns apart.
+
+        Turns are below 2**15 in 16 bits and below 2**31 in 32, and come in up to 16 strips of
+        the map and one more.
+        """
+        return np.int16 if 17 * self.num_agents < np.iinfo(np.int16).max else np.int32
+
     @property
     def damage(self) -> float:
         """What one hit takes, the same for all who attack."""

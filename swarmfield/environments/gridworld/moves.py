@@ -22,23 +22,29 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Int32, UInt32
+from jaxtyping import Array, Bool, Int32, Integer, UInt
 
 from swarmfield.environments.gridworld.layout import Layout
-from swarmfield.environments.gridworld.occupancy import BLOCKED, FIRST_AGENT, agent_codes, look_up
+from swarmfield.environments.gridworld.occupancy import (
+    BLOCKED,
+    FIRST_AGENT,
+    first_rows,
+    look_up,
+    rows_on,
+)
 
-_NEVER = np.uint32(0xFFFFFFFF)
+_FREE = -1
 _STAYS = -1
 _MOVES = -2
 
 
 def resolve_moves(
     layout: Layout,
-    grid: Int32[Array, " cells"],
+    grid: Integer[Array, " cells"],
     target: Int32[Array, "E N"],
     wants: Bool[Array, "E N"],
     alive: Bool[Array, "E N"],
-    order: UInt32[Array, "E N"],
+    order: UInt[Array, "E N"],
 ) -> Bool[Array, "E N"]:
     """Decide who moves.
 
@@ -50,31 +56,39 @@ def resolve_moves(
         alive: Agents who survived the attacks; the others' cells are free.
         order: Move priorities, lowest first.
     """
-    free_after = jnp.where(alive, order + 1, 0)
+    order = order.astype(layout.word)
+    free_after = jnp.where(alive, order, _FREE)
     if layout.body_size == 1:
-        return _move_points(grid, target, wants, free_after, order)
+        return _move_points(layout, grid, target, wants, free_after, order)
     return _move_bodies(layout, grid, target, wants, free_after, order)
 
 
-def _times_free(free_after: Array, code: Array) -> Array:
-    """From which time on cells may be entered, if their owner moves away."""
-    times = jnp.where(code == BLOCKED, _NEVER, jnp.uint32(0))
-    return jnp.where(code < FIRST_AGENT, times, look_up(free_after, code - FIRST_AGENT))
+def _owners(layout: Layout, grid: Array, cells: Array, free_after: Array) -> tuple[Array, Array]:
+    """Owners of cells in arrays `[E * N]`, and after which turns the cells may be entered.
+
+    That is `_FREE` without an owner, the owner's turn if it lives (and then moves away), and
+    the last turn there can be for walls.
+    """
+    row = rows_on(grid, cells)
+    owner = first_rows(layout, cells.shape[0]) + row
+    wall = jnp.asarray(np.iinfo(layout.word).max, layout.word)
+    unowned = jnp.where(row == BLOCKED - FIRST_AGENT, wall, jnp.asarray(_FREE, layout.word))
+    return owner, jnp.where(row < 0, unowned, look_up(free_after, owner))
 
 
 def _move_points(
-    grid: Array, target: Array, wants: Array, free_after: Array, order: Array
+    layout: Layout, grid: Array, target: Array, wants: Array, free_after: Array, order: Array
 ) -> Bool[Array, "E N"]:
-    code = look_up(grid, target)
-    free = _times_free(free_after, code)
-    possible = wants & (free <= order)
+    owner, free = _owners(layout, grid, target, free_after)
+    possible = wants & (free < order)
     # Below every code, so that the claims fit into the grid of codes: one grid less to fill.
     # Who cannot enter claims with what changes nothing: cheaper than leaving agents out.
-    claim = order.astype(jnp.int32) + np.iinfo(np.int32).min
-    bid = jnp.where(possible, claim, np.iinfo(np.int32).max)
+    range_of_words = np.iinfo(layout.word)
+    claim = order + range_of_words.min
+    bid = jnp.where(possible, claim, range_of_words.max)
     claimed = grid.at[target].min(bid, mode="promise_in_bounds")
     winner = possible & (look_up(claimed, target) == claim)
-    chain = jnp.where(winner, jnp.where(free > 0, code - FIRST_AGENT, _MOVES), _STAYS)
+    chain = jnp.where(winner, jnp.where(free > _FREE, owner, _MOVES), _STAYS)
     return _follow(chain.reshape(-1)).reshape(wants.shape) == _MOVES
 
 
@@ -94,16 +108,16 @@ def _move_bodies(
 ) -> Bool[Array, "E N"]:
     cells = _spread(layout, target) + _cell_offsets(layout)
     times = _spread(layout, order)
-    code = look_up(grid, cells)
-    free = _times_free(free_after, code)
-    owned = (free > 0) & (code != _spread(layout, agent_codes(layout, wants.shape[0])))
-    possible = wants & _everywhere(layout, ~owned | (free <= times))
-    owner = jnp.where(owned, code - FIRST_AGENT, 0)
+    owner, free = _owners(layout, grid, cells, free_after)
+    itself = jnp.arange(wants.size, dtype=jnp.int32).reshape(wants.shape)
+    owned = (free > _FREE) & (owner != _spread(layout, itself))
+    possible = wants & _everywhere(layout, ~owned | (free < times))
 
     def sweep(carry: tuple[Array, Array]) -> tuple[Array, Array]:
         moves, _ = carry
         claims = jnp.where(_spread(layout, moves), cells, grid.size)
-        first = jnp.full(grid.size, _NEVER).at[claims].min(times, mode="drop")
+        never = jnp.full(grid.size, np.iinfo(layout.word).max, layout.word)
+        first = never.at[claims].min(times, mode="drop")
         clear = (~owned | look_up(moves, owner)) & (look_up(first, cells) >= times)
         settled = possible & _everywhere(layout, clear)
         return settled, jnp.any(settled != moves)

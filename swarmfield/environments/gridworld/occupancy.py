@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Int32
+from jaxtyping import Array, Bool, Int32, Integer
 
 from swarmfield.environments.gridworld.layout import Layout
 from swarmfield.environments.gridworld.state import State
@@ -12,7 +12,7 @@ from swarmfield.environments.gridworld.state import State
 BLOCKED = 0
 EMPTY = 1
 FIRST_AGENT = 2
-"""Codes of a cell; the agent in row i of arrays `[E * N]` is `FIRST_AGENT + i`."""
+"""Codes of a cell; the agent in row i of its world is `FIRST_AGENT + i`."""
 
 
 def first_cells(layout: Layout, num_worlds: int) -> Int32[Array, "E 1"]:
@@ -20,10 +20,9 @@ def first_cells(layout: Layout, num_worlds: int) -> Int32[Array, "E 1"]:
     return jnp.arange(num_worlds, dtype=jnp.int32)[:, None] * layout.num_cells
 
 
-def agent_codes(layout: Layout, num_worlds: int) -> Int32[Array, "E N"]:
-    """Every agent's code in the grid of all worlds."""
-    codes = FIRST_AGENT + jnp.arange(num_worlds * layout.num_agents, dtype=jnp.int32)
-    return codes.reshape(num_worlds, layout.num_agents)
+def first_rows(layout: Layout, num_worlds: int) -> Int32[Array, "E 1"]:
+    """Where each world's agents start in arrays `[E * N]`."""
+    return jnp.arange(num_worlds, dtype=jnp.int32)[:, None] * layout.num_agents
 
 
 def cells_of(layout: Layout, state: State) -> Int32[Array, "E N"]:
@@ -40,11 +39,17 @@ def draw_bodies(layout: Layout, grid: Array, cells: Int32[Array, "E N"], values:
     return grid
 
 
-def occupants(layout: Layout, state: State) -> Int32[Array, " cells"]:
+def occupants(layout: Layout, state: State) -> Integer[Array, " cells"]:
     """The grid of all worlds: the code of the agent on each cell, `EMPTY`, or `BLOCKED`."""
-    grid = jnp.where(state.walls.reshape(-1), jnp.int32(BLOCKED), jnp.int32(EMPTY))
-    codes = agent_codes(layout, state.x.shape[0])
+    grid = jnp.where(state.walls.reshape(-1), BLOCKED, EMPTY).astype(layout.word)
+    codes = FIRST_AGENT + jnp.arange(layout.num_agents, dtype=layout.word)
+    codes = jnp.broadcast_to(codes[None], state.x.shape)
     return draw_bodies(layout, grid, cells_of(layout, state), codes)
+
+
+def rows_on(grid: Integer[Array, " cells"], cells: Int32[Array, "E M"]) -> Int32[Array, "E M"]:
+    """The row in its world of the agent on each cell; negative for nobody."""
+    return look_up(grid, cells).astype(jnp.int32) - FIRST_AGENT
 
 
 def look_up(values: Array, index: Array) -> Array:

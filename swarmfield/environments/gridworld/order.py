@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import jax.numpy as jnp
-from jaxtyping import Array, Int32, UInt32
+import numpy as np
+from jaxtyping import Array, Int32, UInt, UInt32
 
 from swarmfield.environments.gridworld.hashing import hash_numbers
 from swarmfield.environments.gridworld.layout import Layout
 from swarmfield.environments.gridworld.state import Orders, State
 from swarmfield.types import PRNGKey
 
-_GROUP_SHIFT = 26
+_GROUP_BITS = 4
 _STRIPS_FROM_AREA = 99 * 99
 _MORE_STRIPS_FROM_AREA = 1_000_000
 _STRIP_BORDER = 4
@@ -28,15 +29,16 @@ def draw_orders(layout: Layout, keys: PRNGKey, state: State) -> Orders:
     return Orders(attack, move)
 
 
-def hash_priority(layout: Layout, keys: PRNGKey) -> UInt32[Array, "E N"]:
+def hash_priority(layout: Layout, keys: PRNGKey) -> UInt[Array, "E N"]:
     """Distinct random numbers, one for each agent.
 
-    An agent's number depends on the key, its group and its row in the group alone: more rows
-    change nothing for others.
+    An agent's number depends on the key, its group, its row in the group and the width of the
+    world's words: a few more rows change nothing for others.
     """
+    bits = np.iinfo(layout.word).bits - 1
     rows = [jnp.arange(group.num_agents, dtype=jnp.uint32) for group in layout.groups]
-    names = [row + jnp.uint32(group << _GROUP_SHIFT) for group, row in enumerate(rows)]
-    return hash_numbers(keys, jnp.concatenate(names)[None])
+    names = [row + jnp.uint32(group << bits - _GROUP_BITS) for group, row in enumerate(rows)]
+    return hash_numbers(keys, jnp.concatenate(names)[None], bits=bits)
 
 
 def id_priority(layout: Layout, x: Int32[Array, "E N"]) -> UInt32[Array, "E N"]:

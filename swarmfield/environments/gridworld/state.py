@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import equinox as eqx
-from jaxtyping import Array, Bool, Float32, Int32, Integer, UInt8, UInt32
+from jaxtyping import Array, Bool, Float32, Int32, Integer, UInt, UInt8, UInt32
 
 
 class Tally(NamedTuple):
@@ -43,10 +43,13 @@ class State(eqx.Module):
 
 
 class Orders(NamedTuple):
-    """Who comes first, lowest first: distinct numbers below 2**31 within one world."""
+    """Who comes first, lowest first: distinct numbers within one world.
 
-    attack: UInt32[Array, "*E N"]
-    move: UInt32[Array, "*E N"]
+    They are below 2**15 where the layout's word has 16 bits, else below 2**31.
+    """
+
+    attack: UInt[Array, "*E N"]
+    move: UInt[Array, "*E N"]
 
 
 class Minimap(eqx.Module):

@@ -12,7 +12,7 @@ import pytest
 from reference import play_step
 
 from swarmfield.environments.gridworld import adversarial_pursuit, battle
-from swarmfield.environments.gridworld.attacks import sort_rows
+from swarmfield.environments.gridworld.attacks import nth_smallest
 from swarmfield.environments.gridworld.layout import AgentType, Group, Layout
 from swarmfield.environments.gridworld.occupancy import ring
 from swarmfield.environments.gridworld.order import draw_orders, hash_priority, id_priority
@@ -211,29 +211,46 @@ def test_compiled_and_eager_steps_agree():
 
 
 @pytest.mark.parametrize("num_rows", [1, 2, 3, 5, 8, 12])
-def test_the_sorting_network_sorts(num_rows):
-    rows = np.random.default_rng(num_rows).integers(0, 9, (num_rows, 4, 7)).astype(np.uint32)
-    np.testing.assert_array_equal(sort_rows(jnp.asarray(rows)), np.sort(rows, axis=0))
+def test_the_nth_smallest_time_is_found(num_rows):
+    random = np.random.default_rng(num_rows)
+    never = np.iinfo(np.uint16).max
+    times = np.stack([random.permutation(100) for _ in range(num_rows)]).reshape(num_rows, 20, 5)
+    times = (times * num_rows + np.arange(num_rows)[:, None, None]).astype(np.uint16)
+    times[random.random(times.shape) < 0.3] = never
+    for n in range(1, num_rows + 2):
+        found = nth_smallest(list(jnp.asarray(times)), jnp.full((20, 5), n))
+        expected = np.sort(times, axis=0)[n - 1] if n <= num_rows else np.full((20, 5), never)
+        np.testing.assert_array_equal(found, expected)
 
 
-def test_priorities_are_distinct_and_differ_between_keys():
-    layout = battle.build(battle.BattleConfig(num_agents=20_000)).layout
-    keys = jax.random.split(jax.random.key(0), 4)
-    order = np.asarray(hash_priority(layout, keys))
-    assert order.max() < 2**31
+@pytest.mark.parametrize(("num_agents", "bits"), [(1000, 15), (20_000, 31)])
+def test_priorities_are_distinct_and_differ_between_keys(num_agents, bits):
+    layout = battle.build(battle.BattleConfig(num_agents=num_agents)).layout
+    keys = jax.random.split(jax.random.key(0), 64)
+    order = np.asarray(hash_priority(layout, keys)).astype(np.int64)
+    assert order.max() < 2**bits
     assert all(len(np.unique(row)) == layout.num_agents for row in order)
     ranks = order.argsort(axis=1).argsort(axis=1) / layout.num_agents
-    assert np.abs(np.corrcoef(ranks) - np.eye(4)).max() < 0.05
-    red_first = (order[:, :10_000] < order[:, 10_000:]).mean(axis=1)
-    np.testing.assert_allclose(red_first, 0.5, atol=0.03)
+    # Independent orders of n agents have a correlation of standard deviation 1 / sqrt(n).
+    correlations = np.corrcoef(ranks)[np.triu_indices(64, 1)] * np.sqrt(num_agents)
+    assert 0.8 < correlations.std() < 1.2
+    assert np.abs(correlations).max() < 5
+    half = num_agents // 2
+    red_first = (order[:, :half] < order[:, half:]).mean(axis=1)
+    np.testing.assert_allclose(red_first, 0.5, atol=4 / np.sqrt(half))
 
 
-def test_either_of_two_agents_comes_first_equally_often():
-    layout = battle.build(battle.BattleConfig(map_size=12)).layout
-    order = np.asarray(hash_priority(layout, jax.random.split(jax.random.key(1), 4000)))
-    for i in range(layout.num_agents):
-        for j in range(i):
-            assert abs((order[:, i] < order[:, j]).mean() - 0.5) < 0.04
+def test_any_of_three_agents_comes_first_equally_often():
+    layout = battle.build(battle.BattleConfig(map_size=40)).layout
+    order = np.asarray(hash_priority(layout, jax.random.split(jax.random.key(1), 6000)))
+    random = np.random.default_rng(0)
+    triples = [random.choice(layout.num_agents, 3, replace=False) for _ in range(300)]
+    for triple in (*triples, (0, 1, 2), (0, 64, 127), (5, 69, 37)):
+        ranks = order[:, list(triple)].argsort(axis=1) @ [9, 3, 1]
+        shares = np.unique(ranks, return_counts=True)[1] / len(order)
+        assert len(shares) == 6
+        # Five standard deviations.
+        np.testing.assert_allclose(shares, 1 / 6, atol=0.025)
 
 
 def test_the_order_of_ids_on_small_and_large_maps():
