@@ -113,8 +113,10 @@ def sample(ring: PackedStep, time: Int[Array, ""], experience: Replay, key: PRNG
     age = 1 + (uniform[0] * stored.astype(jnp.float32)).astype(jnp.int32)
     before = jnp.maximum(time - jnp.minimum(age, stored), 0)
     env = jnp.minimum((uniform[1] * num_envs).astype(jnp.int32), num_envs - 1)
-    now, record = _read(ring, before % length, env)
-    after, next_record = _read(ring, jnp.minimum(before + 1, time) % length, env)
+    slots = jnp.concatenate([before, jnp.minimum(before + 1, time)]) % length
+    both = _read(ring, slots, jnp.concatenate([env, env]))
+    now, record = jax.tree.map(lambda x: x[:num_samples], both)
+    after, next_record = jax.tree.map(lambda x: x[num_samples:], both)
     valid = now.alive & now.trained & ~after.first[:, None] & (time > 0)
     if experience.unit == "steps":
         agents = jnp.broadcast_to(jnp.arange(num_agents), valid.shape)

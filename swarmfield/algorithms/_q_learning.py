@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import optax
+from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, Int
 
 from swarmfield import schedules
@@ -79,8 +79,8 @@ def policy(learner: QLearner | QNetwork) -> QNetwork:
 
 def _init(parts: Parts, key: PRNGKey) -> QLearner:
     network = QNetwork(parts.config.trunk, parts.team, parts.size, parts.field.size, key)
-    parameters: Any = network
-    return QLearner(network, jax.tree.map(jnp.copy, network), parts.optimizer.init(parameters))
+    optimizer = parts.optimizer.init(ravel_pytree(network)[0])
+    return QLearner(network, jax.tree.map(jnp.copy, network), optimizer)
 
 
 def _act(
@@ -112,12 +112,13 @@ def _update(
     """One step of the optimizer, and of the target towards the network."""
     del key, progress  # nothing is drawn, and nothing but exploration changes with time
     (loss, q), gradients = gradient_of(parts, learner, examples_of(parts, batch))
-    parameters: Any = learner.network  # optax knows arrays and containers, not modules
-    changes, state = parts.optimizer.update(gradients, learner.optimizer, parameters)
-    network = eqx.apply_updates(learner.network, changes)
+    # As one vector, the optimizer is a few operations rather than a few for every layer.
+    gradient, unravel = ravel_pytree(gradients)
+    changes, state = parts.optimizer.update(gradient, learner.optimizer)
+    network = eqx.apply_updates(learner.network, unravel(changes))
     tau = parts.config.tau
     target = jax.tree.map(lambda old, new: old + tau * (new - old), learner.target, network)
-    metrics = {"loss": loss, "q": q, "gradient_norm": optax.tree.norm(gradients)}
+    metrics = {"loss": loss, "q": q, "gradient_norm": jnp.linalg.norm(gradient)}
     return QLearner(network, target, state), metrics
 
 

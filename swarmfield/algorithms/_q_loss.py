@@ -75,9 +75,13 @@ def values(network: QNetwork, inputs: Inputs) -> Float[Array, "B A"]:
 
 def examples_of(parts: Parts, batch: Transitions) -> Examples:
     """Everything the loss needs, with steps and agents `[M, C]` merged into one batch."""
-    read_steps = jax.vmap(partial(read, parts))
-    inputs = tuple(read_steps(step, batch.agents) for step in (batch.now, batch.next))
-    now, after = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), inputs)
+    steps = jax.tree.map(lambda *pair: jnp.concatenate(pair), batch.now, batch.next)
+    inputs = jax.vmap(partial(read, parts))(steps, jnp.concatenate([batch.agents] * 2))
+    now, after = jax.tree.transpose(
+        jax.tree.structure(inputs),
+        jax.tree.structure((0, 0)),
+        jax.tree.map(lambda x: tuple(x.reshape(2, -1, *x.shape[2:])), inputs),
+    )
     outcome = (batch.next.last_action, batch.next.reward, batch.next.terminated)
     action, reward, terminated = (
         jnp.take_along_axis(x, batch.agents, axis=1).reshape(-1) for x in outcome

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Key
 
 from swarmfield import distributions
 from swarmfield.mean_field.team import num_actions
@@ -195,7 +195,15 @@ def act_both(
 
 def env_keys(key: PRNGKey, time: Array | int, num_envs: int) -> Keys:
     """Keys of a time, each environment's and purpose's its own."""
+    return split_keys(key, time, num_envs, 0)[0]
+
+
+def split_keys(
+    key: PRNGKey, time: Array | int, num_envs: int, num_more: int
+) -> tuple[Keys, Key[Array, " M"]]:
+    """The same and some more keys `[num_more]` of that time, in one draw."""
     now = jax.random.fold_in(key, time)
-    numbers = jnp.arange(len(Keys._fields) * num_envs).reshape(-1, num_envs)
-    keys = jax.vmap(jax.vmap(lambda number: jax.random.fold_in(now, number)))(numbers)
-    return Keys(*keys)
+    num_keys = len(Keys._fields) * num_envs
+    numbers = jnp.arange(num_keys + num_more)
+    keys = jax.vmap(lambda number: jax.random.fold_in(now, number))(numbers)
+    return Keys(*keys[:num_keys].reshape(-1, num_envs)), keys[num_keys:]

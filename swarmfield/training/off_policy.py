@@ -12,11 +12,19 @@ from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from swarmfield import replay
 from swarmfield.environments.wrappers import AutoReset, episode_over
-from swarmfield.training.matchup import Policy, Sides, act_both, begin_both, env_keys, policy_of
+from swarmfield.training.matchup import (
+    Policy,
+    Sides,
+    act_both,
+    begin_both,
+    env_keys,
+    policy_of,
+    split_keys,
+)
 from swarmfield.types import Algorithm, PRNGKey, Replay, Timestep
 
 # Folded into a seed's key: times count up from 0, what is drawn once counts down from the top.
-START, INIT, UPDATE = 2**32 - 1, 2**32 - 2, 2**32 - 3
+START, INIT = 2**32 - 1, 2**32 - 2
 
 
 class Window(eqx.Module):
@@ -102,7 +110,8 @@ def advance(program: Program, run: Run, time: Int[Array, ""], steps: Int[Array, 
 
 def _advance_one(program: Program, run: Run, time: Int[Array, ""]) -> Run:
     explore = program.algorithm.explore(program.progress(time))
-    keys = env_keys(run.key, time, program.num_envs)
+    num_updates = program.experience.updates
+    keys, update_keys = split_keys(run.key, time, program.num_envs, 2 * num_updates)
     actions, memories, record = act_both(
         program.sides,
         program.policies,
@@ -120,13 +129,15 @@ def _advance_one(program: Program, run: Run, time: Int[Array, ""]) -> Run:
     ring = replay.write(run.ring, replay.pack(after, record), time + 1)
     over = jax.vmap(episode_over)(timesteps)
     window = _count(run.window, home, after, after_away, over)
-    learner, window = _learn(program, run.key, run.learner, ring, window, time)
+    learner, window = _learn(
+        program, update_keys.reshape(num_updates, 2), run.learner, ring, window, time
+    )
     return Run(run.key, learner, run.opponent, episodes, timesteps, memories, ring, window)
 
 
 def _learn(
     program: Program,
-    key: PRNGKey,
+    keys: PRNGKey,
     learner: PyTree,
     ring: replay.PackedStep,
     window: Window,
@@ -136,16 +147,14 @@ def _learn(
     experience = program.experience
     step_size = program.num_envs * ring.agent_flags.shape[-1]
     first = -(-experience.warmup // step_size)
-    key_updates = jax.random.fold_in(key, UPDATE)
     due = ((time + 1) % experience.every == 0) & (time + 1 >= first)
 
     def update(index: Int[Array, ""], state: tuple[PyTree, Window]) -> tuple[PyTree, Window]:
         learner, window = state
-        number = time * experience.updates + index
-        key_sample, key_learn = jax.random.split(jax.random.fold_in(key_updates, number))
-        batch = replay.sample(ring, time + 1, experience, key_sample)
+        to_sample, to_learn = keys[index]
+        batch = replay.sample(ring, time + 1, experience, to_sample)
         learner, metrics = program.algorithm.update(
-            learner, batch, key_learn, program.progress(time)
+            learner, batch, to_learn, program.progress(time)
         )
         return learner, _measure(window, metrics, time)
 
