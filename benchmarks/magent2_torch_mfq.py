@@ -61,7 +61,8 @@ def train(settings: Settings) -> dict[str, Any]:
     for env_steps in range(0, settings.env_steps, settings.num_envs):
         temperature = temperature_at(settings, env_steps / settings.env_steps)
         agent_steps += play_step(battles, replay, learner, temperature, watch)
-        if agent_steps >= settings.warmup:
+        # A transition is complete once its next observation is there: from the second step on.
+        if env_steps > 0 and agent_steps >= settings.warmup:
             marks.setdefault("learning", (time.perf_counter(), env_steps, agent_steps))
             with watch.part("learn"):
                 for _ in range(settings.updates_per_step):

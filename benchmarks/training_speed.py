@@ -39,9 +39,9 @@ def main() -> None:
     programs = compile_programs(setup, saved)
     rates, run = [], saved.run
     for window in range(options.windows + 1):
-        started, before = time.perf_counter(), int(run.window.agent_steps[0])
+        started, before = time.perf_counter(), int(run.window.agent_steps[0, 0])
         run = programs.advance(run, jnp.int32(window * options.steps), jnp.int32(options.steps))
-        acted = int(jax.block_until_ready(run.window.agent_steps)[0]) - before
+        acted = int(jax.block_until_ready(run.window.agent_steps)[0, 0]) - before
         rates.append((options.steps * options.num_envs, acted, time.perf_counter() - started))
     counted = rates[1:]
     print(

@@ -80,11 +80,11 @@ class BenchOptions:
 
     def run(self) -> list[Row]:
         """Measure everything, print the table, and write rows and picture."""
+        self.output.mkdir(parents=True, exist_ok=True)
         rows = []
         for count in self.num_agents:
             options = {"num_agents": count, "minimap": self.minimap}
             rows += compare(self.environment, options, self.num_envs, self.agent_steps, self.magent)
-        self.output.mkdir(parents=True, exist_ok=True)
         (self.output / "bench.json").write_text(json.dumps(rows, indent=1) + "\n")
         print(table(rows))
         plots.throughput(rows, self.output / "bench.png")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -44,6 +45,12 @@ def run(arguments: list[str]) -> int:
         return int(stopped.code or 0)
     except SwarmfieldError as error:
         return _complain(str(error), BAD_INPUT)
+    except BrokenPipeError:
+        # Whoever read the output has seen enough; Python must not try to write the rest.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        return _complain(f"{error.strerror or error}: {error.filename or 'no file'}.", BAD_INPUT)
     except KeyboardInterrupt as stopped:
         return _complain(str(stopped) or "interrupted", INTERRUPTED)
     except (RuntimeError, MemoryError) as error:
@@ -128,14 +135,40 @@ def _train(arguments: list[str]) -> None:
 def _job_of(arguments: list[str]) -> Any:
     from swarmfield.algorithms import ALGORITHMS
     from swarmfield.environments import ENVIRONMENTS
-    from swarmfield.training.config import Job, TrainConfig
+    from swarmfield.training.config import Job, TrainConfig, read_job
 
     algorithm, environment, rest = _two_names(arguments)
+    if algorithm in ENVIRONMENTS and environment in ALGORITHMS:
+        raise SwarmfieldError(
+            f"The algorithm comes first: swarmfield train {environment} {algorithm}."
+        )
     algo = lookup(ALGORITHMS, algorithm, "algorithm").config
     env = lookup(ENVIRONMENTS, environment, "environment").config
     options = TrainConfig[env, algo]
-    config = parse(options, rest, f"swarmfield train {algorithm} {environment}")
+    given, rest = _config_file(rest)
+    default = None
+    if given is not None:
+        job = read_job(given)
+        if (job.algorithm, job.environment) != (algorithm, environment):
+            raise SwarmfieldError(
+                f"--config {given} is of {job.algorithm} in {job.environment}; train these or "
+                f"choose a file of {algorithm} in {environment}."
+            )
+        default = job.config
+    config = parse(options, rest, f"swarmfield train {algorithm} {environment}", default)
     return Job(algorithm, environment, config)
+
+
+def _config_file(arguments: list[str]) -> tuple[Path | None, list[str]]:
+    """The file given by `--config`, and the other arguments."""
+    for i, word in enumerate(arguments):
+        name, equals, value = word.partition("=")
+        if name == "--config":
+            rest = arguments[i + 1 :]
+            if not equals and not rest:
+                raise SwarmfieldError("--config needs a value: a run's config.json.")
+            return Path(value if equals else rest[0]), arguments[:i] + rest[not equals :]
+    return None, arguments
 
 
 def start_and_report(function: Callable[[Any], Any], job: Any) -> None:
@@ -144,7 +177,8 @@ def start_and_report(function: Callable[[Any], Any], job: Any) -> None:
     _print_evaluations(finished.summary)
     path = finished.path
     print(f"learning curve  {path / 'learning_curve.png'}")
-    print(f"replay          {path / 'replay.html'}")
+    if (path / "replay.html").exists():
+        print(f"replay          {path / 'replay.html'}")
     print(f"summary         {path / 'summary.json'}")
 
 
@@ -252,7 +286,7 @@ _TRAIN_HELP = "`swarmfield train ALGORITHM ENVIRONMENT --help` lists the options
 
 COMMANDS: dict[str, tuple[Callable[[list[str]], Any], str, Any]] = {
     "list": (_list, "[environments|algorithms]", "Name what there is."),
-    "train": (_train, "ALGORITHM ENVIRONMENT [options]", _TRAIN_HELP),
+    "train": (_train, "ALGORITHM ENVIRONMENT [--config config.json] [options]", _TRAIN_HELP),
     "resume": (_resume, "RUN [--env-steps N]", ResumeOptions),
     "evaluate": (
         _evaluate,

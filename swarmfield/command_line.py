@@ -65,13 +65,14 @@ class PlotOptions:
     """File to write (.png, .svg or .pdf); the first run's learning_curve.png if not given."""
 
 
-def parse(options: Any, arguments: list[str], program: str) -> Any:
+def parse(options: Any, arguments: list[str], program: str, default: Any = None) -> Any:
     """Typed options from the command line, mistakes told in one sentence.
 
     Args:
         options: A dataclass, generic ones with their arguments.
         arguments: What was typed after the names.
         program: What was typed before them.
+        default: Options for what was not typed; those of the dataclass if not given.
 
     Raises:
         SwarmfieldError: For anything tyro refuses.
@@ -82,7 +83,8 @@ def parse(options: Any, arguments: list[str], program: str) -> Any:
     said = io.StringIO()
     try:
         with contextlib.redirect_stderr(said):
-            return tyro.cli(options, args=arguments, prog=program, registry=_numbers())
+            defaults = {} if default is None else {"default": default}
+            return tyro.cli(options, args=arguments, prog=program, registry=_numbers(), **defaults)
     except SystemExit as stopped:
         if not stopped.code:
             raise

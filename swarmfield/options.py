@@ -10,7 +10,12 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
+import numpy as np
+
 from swarmfield.types import SwarmfieldError
+
+LARGEST_FLOAT = float(np.finfo(np.float32).max)
+"""The largest number that training can work with."""
 
 _WANTED = {
     bool: "True or False",

@@ -44,7 +44,7 @@ def test_a_run_leaves_what_is_promised() -> None:
     summary = read(run / "summary.json")
     assert {"agent_steps", "wall_seconds", "compile_seconds", "peak_memory_bytes"} <= set(summary)
     assert summary["env_steps"] == 100
-    for evaluation in ("evaluation", "evaluation_random"):
+    for evaluation in ("evaluation", "evaluation_self"):
         assert set(summary[evaluation]) == {"learner", "opponent"}
         assert all(set(figures) >= FIGURES for figures in summary[evaluation].values())
 
@@ -60,7 +60,8 @@ def test_reports_hold_what_is_promised() -> None:
     assert rows[-1]["return/learner"] is None, "no episode ended in its window"
     # Two of the 50 steps only reset; nobody need have died.
     assert rows[-1]["agent_steps"] <= 2 * 2 * 48
-    assert any(f"evaluation/learner/{name}" in rows[1] for name in FIGURES)
+    for row in (rows[1], rows[-1]):
+        assert any(f"evaluation/learner/{name}" in row for name in FIGURES)
 
 
 def test_evaluation_plays_a_hundred_episodes() -> None:
@@ -184,6 +185,11 @@ MISTAKES = [
     ("duel RUN", ["2 runs"]),
     ("duel RUN nowhere", ["nowhere"]),
     ("duel RUN TOY", ["'battle'", "'toy'", "same environment"]),
+    ("train battle mfq", ["algorithm comes first", "train mfq battle"]),
+    ("train mfq battle --config", ["--config", "config.json"]),
+    ("train mfq battle --config nowhere.json", ["nowhere.json"]),
+    ("train iql battle --config RUN/config.json", ["mfq in battle", "iql in battle"]),
+    ("train mfq battle --env.kill-reward 1e39", ["--env.kill-reward", "3.403e+38"]),
     ("resume nowhere", ["nowhere"]),
     ("resume TORN", ["config.json", "damaged"]),
     ("resume EMPTY", ["config.json", "lacks"]),
@@ -236,6 +242,29 @@ def test_a_mistake_is_told_in_one_sentence(
     assert [word for word in words if word not in said.err] == []
     assert tiny.files(battle()) == before
     assert not (places / "runs").exists()
+
+
+def test_a_config_file_is_trained_anew_with_what_is_typed_besides(tmp_path: Path) -> None:
+    first = tiny.finished(tiny.TOY_RUN)
+    command = f"train iql toy --config {first / 'config.json'} --evaluation-episodes 3"
+    said = tiny.swarmfield(command, "--run-dir", tmp_path / "again")
+    assert said.code == 0, said.err
+    assert read(tmp_path / "again/summary.json")["evaluation"]["learner"]["episodes"] == 3
+    old, new = (read(run / "config.json") for run in (first, tmp_path / "again"))
+    changed = {name for name in old if old[name] != new[name]}
+    assert changed == {"run_dir", "evaluation_episodes"}
+
+
+def test_an_episode_too_large_for_a_page_costs_only_the_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("swarmfield.replay_page.MOST_BODY_INSTANTS", 10)
+    said = tiny.swarmfield(tiny.TOY_RUN, "--run-dir", tmp_path / "run")
+    assert said.code == 0, said.err
+    assert "no replay page: " in said.err
+    assert "replay.html" not in said.out
+    assert read(tmp_path / "run/summary.json")["env_steps"] == 240
+    assert (tmp_path / "run/learning_curve.png").exists()
 
 
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs a folder no one may write")

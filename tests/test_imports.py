@@ -21,6 +21,7 @@ LAYERS = {
     "experiments": 4,
     "bench": 4,
     "cli": 4,
+    "__main__": 4,
     "interop": 4,
     "": 4,
 }

@@ -17,11 +17,11 @@ class Settings:
     max_steps: int = 400
     trunk: str = "mfrl"
     memory_format: str = "channels_last"
-    batch_size: int = 2048
+    batch_size: int = 1024
     updates_per_step: int = 1
     capacity: int = 262_144
     warmup: int = 8192
-    learning_rate: float = 3e-4
+    learning_rate: float = 5e-4
     gamma: float = 0.95
     tau: float = 0.01
     max_gradient_norm: float = 10.0

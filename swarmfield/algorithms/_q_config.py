@@ -7,7 +7,11 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from swarmfield.networks import TrunkName
+from swarmfield.options import LARGEST_FLOAT
 from swarmfield.types import SwarmfieldError
+
+_POSITIVE = f"above 0 and at most {LARGEST_FLOAT:.4g}"
+_NOT_NEGATIVE = f"from 0 to {LARGEST_FLOAT:.4g}"
 
 
 @dataclass(frozen=True)
@@ -50,12 +54,13 @@ class QLearningConfig:
     """Gradients are scaled down to this global norm, > 0."""
 
     def __post_init__(self) -> None:
-        for name in ("learning_rate", "tau", "target_temperature", "max_gradient_norm"):
-            _require(self, name, lambda x: 0 < x < float("inf"), "a number above 0")
-        for name in ("gamma", "tau", "explore_fraction"):
+        for name in ("learning_rate", "target_temperature", "max_gradient_norm"):
+            _require(self, name, lambda x: 0 < x <= LARGEST_FLOAT, _POSITIVE)
+        _require(self, "tau", lambda x: 0 < x <= 1, "above 0 and at most 1")
+        for name in ("gamma", "explore_fraction"):
             _require(self, name, lambda x: 0 <= x <= 1, "a number from 0 to 1")
         for name in ("explore_start", "explore_end"):
-            _require(self, name, lambda x: 0 <= x < float("inf"), "a number of at least 0")
+            _require(self, name, lambda x: 0 <= x <= LARGEST_FLOAT, _NOT_NEGATIVE)
         for name in ("batch_size", "updates", "every", "capacity"):
             _require(self, name, lambda x: x >= 1, "a whole number of at least 1")
         _require(self, "warmup", lambda x: x >= 0, "a whole number of at least 0")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -114,6 +115,7 @@ def _update(
     (loss, q), gradients = gradient_of(parts, learner, examples_of(parts, batch))
     # As one vector, the optimizer is a few operations rather than a few for every layer.
     gradient, unravel = ravel_pytree(gradients)
+    changes: Any
     changes, state = parts.optimizer.update(gradient, learner.optimizer)
     network = eqx.apply_updates(learner.network, unravel(changes))
     tau = parts.config.tau

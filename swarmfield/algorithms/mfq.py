@@ -9,6 +9,7 @@ from swarmfield import mean_field
 from swarmfield.algorithms._q_config import QLearningConfig
 from swarmfield.algorithms._q_learning import Unpack, q_learning
 from swarmfield.mean_field import MeanField
+from swarmfield.options import LARGEST_FLOAT
 from swarmfield.types import Algorithm, SwarmfieldError, TeamSpec
 
 
@@ -30,8 +31,11 @@ class MFQConfig(QLearningConfig):
             raise SwarmfieldError(
                 f"--algo.num-neighbours is {self.num_neighbours}, but must be at least 1."
             )
-        if not 0 < self.radius < float("inf"):
-            raise SwarmfieldError(f"--algo.radius is {self.radius}, but must be above 0.")
+        if not 0 < self.radius <= LARGEST_FLOAT:
+            raise SwarmfieldError(
+                f"--algo.radius is {self.radius}, but must be above 0 and at most"
+                f" {LARGEST_FLOAT:.4g}."
+            )
 
 
 def build(config: MFQConfig, team: TeamSpec, unpack: Unpack) -> Algorithm:

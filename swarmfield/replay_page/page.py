@@ -17,7 +17,7 @@ from swarmfield.types import SwarmfieldError
 
 SCRIPTS = ("data.js", "camera.js", "field.js", "charts.js", "player.js", "controls.js")
 MOST_BODY_INSTANTS = 50_000_000
-"""Bodies times instants: about 400 MB in the browser."""
+"""Bodies times instants of a recording: about 400 MB in the browser."""
 
 
 def write_page(recording: Recording, path: str | Path) -> None:

@@ -41,7 +41,7 @@ class Programs(NamedTuple):
         close: `(run) -> run, figures`.
         evaluate: `(policy, opponent, keys) -> episodes` of each of the setup's matches, by
             name; compiled when first called.
-        compile_seconds: What compiling them took.
+        compile_seconds: What compiling the first two took.
     """
 
     advance: Callable[[Run, Array, Array], Run]
@@ -71,7 +71,7 @@ def seed_keys(seeds: Sequence[int]) -> PRNGKey:
 
 
 def compile_programs(setup: Setup, saved: Saved) -> Programs:
-    """Compile everything the run will call, before it starts."""
+    """Compile training before it starts; evaluations are compiled when they are first due."""
     num_seeds = saved.best.score.shape[0]
     started = time.perf_counter()
     advance = jax.jit(

@@ -48,7 +48,7 @@ class TrainConfig(Generic[EnvConfig, AlgoConfig]):
     """Environment steps between reports; about as long as all environments take for one
     episode if not given."""
     evaluations: int = 10
-    """Greedy evaluations on the way, for `best`; 0 for none."""
+    """Greedy evaluations on the way, for `best`, the last at the end; 0 for none."""
     evaluation_episodes: int = 20
     """Episodes of each evaluation, and of the final one."""
     checkpoints: int = 10
@@ -199,4 +199,18 @@ def from_dict(plain: Mapping[str, Any]) -> Job:
         algo=plain["algo"],
         frozen=None if frozen is None else from_dict(frozen),
         **{name: plain[name] for name in names},
+    )
+
+
+def read_job(path: Path) -> Job:
+    """The job of a run's `config.json`, to be trained anew: in another folder.
+
+    Raises:
+        SwarmfieldError: It cannot be read or holds no job.
+    """
+    from swarmfield.training.run_folder import read_object
+
+    job = from_dict(read_object(path))
+    return dataclasses.replace(
+        job, config=dataclasses.replace(job.config, run_dir=None), frozen=None
     )

@@ -24,7 +24,7 @@ from swarmfield.training.setup import Setup
 PULSE_SECONDS = 0.5
 """How long the compiled program may run before the host looks up: display and Ctrl-C."""
 
-EVALUATION_KEY = 1_000_003
+EVALUATION_KEY = 2**32 - 3
 """Folded into a seed's key for evaluations, so that they share no draw with training."""
 
 
@@ -109,9 +109,12 @@ def drive(
         Interrupted: The user asked to stop; the run is saved.
     """
     when = cadence(setup)
+    scheduled = setup.program.scheduled_steps
     clock = _Clock(counters)
     while counters.time < total:
         boundary = min((counters.time // when.report + 1) * when.report, total)
+        if counters.time < scheduled:
+            boundary = min(boundary, scheduled)
         saved = _advance_to(boundary, setup, programs, saved, counters, clock, tell, stopped)
         if counters.time < boundary:
             _save(setup, folder, saved, counters, log, clock)
@@ -120,13 +123,15 @@ def drive(
         saved = eqx.tree_at(lambda s: s.run, saved, run)
         rows = _rows(setup, figures, counters, clock)
         _refuse_non_finite(setup, folder, figures, rows, log)
-        if when.evaluate and counters.time % when.evaluate == 0:
+        at_end = counters.time == scheduled
+        if when.evaluate and (at_end or counters.time % when.evaluate == 0):
             saved = _evaluate(setup, programs, folder, saved, counters, rows)
         for row in rows:
             log.write(row)
         tell(counters.time * setup.job.config.num_envs, mean_row(rows))
         if counters.time == total or (when.checkpoint and counters.time % when.checkpoint == 0):
             _save(setup, folder, saved, counters, log, clock)
+        clock.reported = clock.now()  # evaluating and saving are not part of the next rate
     return saved
 
 
@@ -174,7 +179,6 @@ def _rows(
     config = setup.job.config
     figures = jax.device_get(figures)
     now, last = clock.now(), clock.reported
-    clock.reported = now
     rows = []
     players = ("learner", "opponent")
     for index, seed in enumerate(config.seed_list):

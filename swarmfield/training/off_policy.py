@@ -37,7 +37,7 @@ class Window(eqx.Module):
     returns: Float[Array, " P"]
     rewards: Float[Array, " P"]
     episodes: Int[Array, ""]
-    agent_steps: Int[Array, ""]
+    agent_steps: Int[Array, " P"]
     updates: Int[Array, ""]
     metrics: dict[str, Float[Array, ""]]
     failed_at: Int[Array, ""]
@@ -124,11 +124,11 @@ def _advance_one(program: Program, run: Run, time: Int[Array, ""]) -> Run:
     episodes, timesteps = jax.vmap(program.environment.step)(
         keys.environment, run.episodes, actions
     )
-    home, _ = program.sides.split(run.timesteps)
-    after, after_away = program.sides.split(timesteps)
-    ring = replay.write(run.ring, replay.pack(after, record), time + 1)
+    before = program.sides.split(run.timesteps)
+    after = program.sides.split(timesteps)
+    ring = replay.write(run.ring, replay.pack(after[0], record), time + 1)
     over = jax.vmap(episode_over)(timesteps)
-    window = _count(run.window, home, after, after_away, over)
+    window = _count(run.window, before, after, over)
     learner, window = _learn(
         program, update_keys.reshape(num_updates, 2), run.learner, ring, window, time
     )
@@ -164,13 +164,16 @@ def _learn(
     return jax.lax.cond(due, updates, lambda: (learner, window))
 
 
-def _count(
-    window: Window, before: Timestep, after: Timestep, away: Timestep | None, over: Array
-) -> Window:
-    rewards = jnp.stack([jnp.sum(t.reward, axis=1) for t in (after, away) if t is not None])
-    running = jnp.where(before.first, 0.0, window.running) + rewards
+Pair = tuple[Timestep, Timestep | None]
+"""The learner's timestep and the opponent's, if there is one."""
+
+
+def _count(window: Window, before: Pair, after: Pair, over: Array) -> Window:
+    players = [(old, new) for old, new in zip(before, after, strict=True) if old and new]
+    rewards = jnp.stack([jnp.sum(new.reward, axis=1) for _, new in players])
+    running = jnp.where(before[0].first, 0.0, window.running) + rewards
     # A step that resets is counted as a step, but nobody acted in it.
-    acted = before.alive & ~after.first[:, None]
+    acted = [jnp.sum(old.alive & ~new.first[:, None], dtype=jnp.int32) for old, new in players]
     return eqx.tree_at(
         lambda w: (w.running, w.returns, w.rewards, w.episodes, w.agent_steps),
         window,
@@ -179,7 +182,7 @@ def _count(
             window.returns + jnp.sum(jnp.where(over, running, 0.0), axis=1),
             window.rewards + jnp.sum(rewards, axis=1),
             window.episodes + jnp.sum(over, dtype=jnp.int32),
-            window.agent_steps + jnp.sum(acted, dtype=jnp.int32),
+            window.agent_steps + jnp.stack(acted),
         ),
     )
 
@@ -204,7 +207,7 @@ def close_window(program: Program, run: Run) -> tuple[Run, dict[str, Array]]:
     window = run.window
     episodes = jnp.maximum(window.episodes, 1)
     row = {
-        "agent_steps": window.agent_steps,
+        "agent_steps": window.agent_steps[0],
         "episodes": window.episodes,
         "returns": jnp.where(window.episodes > 0, window.returns / episodes, jnp.nan),
         "rewards": window.rewards / jnp.maximum(window.agent_steps, 1),
@@ -246,7 +249,7 @@ def _empty_window(program: Program, learner: PyTree, ring: replay.PackedStep) ->
         returns=jnp.zeros(players),
         rewards=jnp.zeros(players),
         episodes=zero,
-        agent_steps=zero,
+        agent_steps=jnp.zeros(players, jnp.int32),
         updates=zero,
         metrics={name: jnp.zeros(()) for name in metrics},
         failed_at=jnp.int32(-1),

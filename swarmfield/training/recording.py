@@ -21,8 +21,9 @@ from swarmfield.types import PRNGKey, SwarmfieldError
 
 Format = Literal["html", "gif", "mp4"]
 
-MOST_BODY_INSTANTS = 200_000_000
-"""Bodies times steps that a recording may hold: about 2 GB while it is made."""
+
+class TooLargeError(SwarmfieldError):
+    """An episode of too many bodies and steps for a page or a film."""
 
 
 class _Instant(NamedTuple):
@@ -72,12 +73,12 @@ def write_replay(
 
 def record(match: Match, learner: PyTree, opponent: PyTree, key: PRNGKey, title: str) -> Any:
     """Play one episode and keep every instant, as a `replay_page.Recording`."""
-    from swarmfield.replay_page import Recording
+    from swarmfield.replay_page import MOST_BODY_INSTANTS, Recording
 
     environment = match.environment
     sizes = [team.num_agents for team in environment.teams]
-    if sum(sizes) * environment.max_steps > MOST_BODY_INSTANTS:
-        raise SwarmfieldError(
+    if sum(sizes) * (environment.max_steps + 1) > MOST_BODY_INSTANTS:
+        raise TooLargeError(
             f"{sum(sizes)} bodies over {environment.max_steps} steps are too many to record; "
             f"at most {MOST_BODY_INSTANTS} bodies times steps are allowed: evaluate a smaller "
             "--env.num-agents or fewer --env.max-steps."

@@ -83,7 +83,7 @@ class RunFolder:
         Raises:
             SwarmfieldError: It is missing or not what `write_config` wrote.
         """
-        return _read_object(self.config_file)
+        return read_object(self.config_file)
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:
         """Write `summary.json`, all of it or nothing."""
@@ -95,7 +95,7 @@ class RunFolder:
         Raises:
             SwarmfieldError: It is there, but not what `write_summary` wrote.
         """
-        return _read_object(self.summary_file) if self.summary_file.exists() else None
+        return read_object(self.summary_file) if self.summary_file.exists() else None
 
     def read_metrics(self) -> list[dict[str, Any]]:
         """Read all reports so far; none before the first.
@@ -242,7 +242,12 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def _read_object(path: Path) -> dict[str, Any]:
+def read_object(path: Path) -> dict[str, Any]:
+    """Read a file that holds a JSON object.
+
+    Raises:
+        SwarmfieldError: It cannot be read or holds something else.
+    """
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:

@@ -6,6 +6,7 @@ import importlib.metadata
 import platform
 import shutil
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -27,7 +28,7 @@ from swarmfield.training.compiled import (
 from swarmfield.training.config import Job, TrainConfig, from_dict, make_job, to_dict
 from swarmfield.training.display import Display
 from swarmfield.training.log import MetricsLog
-from swarmfield.training.loop import Counters, Interrupted, drive
+from swarmfield.training.loop import Counters, Interrupted, cadence, drive
 from swarmfield.training.matchup import sides_of
 from swarmfield.training.run_folder import RunFolder
 from swarmfield.training.setup import (
@@ -97,7 +98,7 @@ def start(job: Job, *, quiet: bool = False) -> Run:
     named = config.seeds if config.seeds is not None else seeds[0]
     path = config.run_dir or run_folder.default_path(job.algorithm, job.environment, named)
     folder = run_folder.create(path)
-    folder.write_config(_config_file(job, config.env_steps))
+    folder.write_config(_config_file(setup, config.env_steps))
     saved = begin(setup, seeds, opponent)
     counters = Counters(agent_steps=[0] * len(seeds))
     extra = vars(counters)
@@ -141,6 +142,9 @@ def resume(path: str | Path, *, env_steps: int | None = None, quiet: bool = Fals
     plain = folder.read_config()
     job = from_dict(plain)
     total = _total(folder, plain, job, env_steps)
+    summary = folder.read_summary() or {}
+    if total == summary.get("env_steps"):
+        return Run(folder.path, summary)
     setup = assemble(job)
     seeds = job.config.seed_list
     newest, faults = checkpoint.newest_good(folder.checkpoints)
@@ -153,9 +157,6 @@ def resume(path: str | Path, *, env_steps: int | None = None, quiet: bool = Fals
     else:
         extra = checkpoint.read_manifest(newest)["extra"]
         counters = Counters(**extra)
-        summary = folder.read_summary() or {}
-        if counters.time * job.config.num_envs >= total == summary.get("env_steps"):
-            return Run(folder.path, summary)
         opponent = _frozen_shapes(job)
         saved = checkpoint.restore(newest, shapes(setup, seeds, opponent))
         _rewind_best(folder, saved, counters.time * job.config.num_envs)
@@ -215,12 +216,21 @@ def _frozen_shapes(job: Job) -> Any:
     return policy_shapes(job.frozen)
 
 
-def _config_file(job: Job, target: int) -> dict[str, Any]:
+def _config_file(setup: Setup, target: int) -> dict[str, Any]:
+    """The options as given, and under `resolved` what they came to where they were left open."""
+    job = setup.job
     packages = ("swarmfield", "jax", "jaxlib", "equinox", "optax", "orbax-checkpoint", "numpy")
     device = jax.local_devices()[0]
     return {
         **to_dict(job),
         "target_env_steps": target,
+        "resolved": {
+            "environment": setup.environment.description,
+            "agents": {team.name: team.num_agents for team in setup.environment.teams},
+            "seeds": job.config.seed_list,
+            "opponent": job.config.opponent or opponent_kind(job, setup.environment),
+            "report_every": cadence(setup).report * job.config.num_envs,
+        },
         "versions": {"python": platform.python_version()}
         | {name: _version(name) for name in packages},
         "device": {"platform": device.platform, "kind": device.device_kind},
@@ -265,18 +275,23 @@ def _finish(
             ) from None
         display.say(f"evaluating {setup.job.config.evaluation_episodes} greedy episodes")
         summary = summarize_run(setup, programs, saved, counters)
-    _draw(setup, folder)
-    # Written last: a run with a summary has everything else.
+    _draw(setup, folder, quiet)
+    # Written last: a run with a summary has everything else that it can have.
     folder.write_summary(summary)
     return Run(folder.path, summary)
 
 
-def _draw(setup: Setup, folder: RunFolder) -> None:
+def _draw(setup: Setup, folder: RunFolder, quiet: bool) -> None:
+    """The learning curve, and a replay unless the episode is too large for a page."""
     from swarmfield.plots import learning_curve
-    from swarmfield.training.recording import write_replay
+    from swarmfield.training.recording import TooLargeError, write_replay
 
     learning_curve({setup.job.algorithm: folder.read_metrics()}, folder.learning_curve)
-    write_replay(folder.path, "html")
+    try:
+        write_replay(folder.path, "html")
+    except TooLargeError as error:
+        if not quiet:
+            print(f"no replay page: {error}", file=sys.stderr)
 
 
 @contextmanager

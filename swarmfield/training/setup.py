@@ -127,7 +127,7 @@ def _matches(
     if kind != "self" or sides.away is None:
         return {"evaluation": first}
     against_random = first._replace(opponent=random_policy(sides.away))
-    return {"evaluation_random": against_random, "evaluation": first}
+    return {"evaluation": against_random, "evaluation_self": first}
 
 
 def _fit(experience: Any, job: Job, team: TeamSpec, notes: list[str]) -> Replay:

@@ -7,7 +7,9 @@ import sys
 from typing import Any
 
 import jax
+import numpy as np
 
+from swarmfield.statistics import summarize_episodes
 from swarmfield.training.compiled import Programs, Saved
 from swarmfield.training.evaluate import by_seed
 from swarmfield.training.loop import Counters, evaluation_keys
@@ -45,7 +47,11 @@ def summarize_run(
 
 
 def mean_over_seeds(seeds: list[dict[str, dict[str, Any]]]) -> dict[str, dict[str, Any]]:
-    """Every figure's mean over seeds; episodes add up."""
+    """Every figure's mean over seeds, and how far the seeds' returns lie apart.
+
+    A seed is one observation of what training does: `return_std` and `return_ci95` are those of
+    the seeds' mean returns, however many episodes each of them played. Episodes add up.
+    """
     players = {}
     for player, figures in seeds[0].items():
         columns = {name: [seed[player][name] for seed in seeds] for name in figures}
@@ -53,7 +59,13 @@ def mean_over_seeds(seeds: list[dict[str, dict[str, Any]]]) -> dict[str, dict[st
             name: None if None in column else sum(column) / len(column)
             for name, column in columns.items()
         }
-        players[player] = {**means, "episodes": sum(columns["episodes"])}
+        spread = summarize_episodes(np.asarray(columns["return_mean"]))
+        players[player] = {
+            **means,
+            "return_std": spread.std,
+            "return_ci95": spread.ci95,
+            "episodes": sum(columns["episodes"]),
+        }
     return players
 
 

@@ -96,7 +96,7 @@ def assert_bitwise(ours, theirs) -> None:
 def test_every_number_of_steps_is_made_and_counted(steps: int) -> None:
     run = play(make_counting(), steps)
     acted = steps - steps // (EPISODE + 1)
-    assert run.window.agent_steps == acted * NUM_ENVS * LIVING
+    assert run.window.agent_steps[0] == acted * NUM_ENVS * LIVING
     assert run.window.episodes == (steps + 1) // (EPISODE + 1) * NUM_ENVS
     np.testing.assert_array_equal(run.episodes.state.time, [steps % (EPISODE + 1)] * NUM_ENVS)
 

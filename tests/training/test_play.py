@@ -78,7 +78,7 @@ def test_the_opponent_follows_the_learner_by_default() -> None:
     names = [n for n in followers if n in learner]
     assert names == list(followers)
     found = summary(self_play())
-    assert {"evaluation", "evaluation_random"} <= set(found)
+    assert {"evaluation", "evaluation_self"} <= set(found)
     fresh = load(self_play()).parameters
     assert sum(x.size for x in jax.tree.leaves(fresh)) * 2 * 4 == sum(map(len, followers.values()))
 
@@ -100,7 +100,7 @@ def test_a_frozen_opponent_stays_as_it_was(against_frozen: Path) -> None:
     stored = tiny.newest_arrays(against_frozen / "checkpoints")
     kept = [array for name, array in stored.items() if name.startswith("run.opponent")]
     assert kept == [np.asarray(leaf).tobytes() for leaf in frozen]
-    assert "evaluation_random" not in summary(against_frozen)
+    assert "evaluation_self" not in summary(against_frozen)
 
 
 @pytest.mark.slow
@@ -140,7 +140,7 @@ def test_pursuit_is_played_against_random_prey(tmp_path: Path) -> None:
         f"--env-steps 44 {tiny.LEARNING} --run-dir {run}"
     )
     assert said.code == 0, said.err
-    assert "evaluation_random" not in summary(run)
+    assert "evaluation_self" not in summary(run)
     assert "tags" in summary(run)["evaluation"]["learner"]
     assert tiny.swarmfield(f"evaluate {run} --episodes 2 --env.map-size 16").code == 0
     for command in (f"duel {run} {run}", f"evaluate {run} --opponent self"):

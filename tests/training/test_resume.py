@@ -82,6 +82,15 @@ def test_a_stop_by_the_user_is_saved_and_told(
     same(run, tiny.finished(WHOLE))
 
 
+def test_a_finished_run_stays_as_it_is_even_without_checkpoints(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(tiny.finished(WHOLE), run)
+    shutil.rmtree(run / "checkpoints")
+    before = tiny.files(run)
+    assert tiny.swarmfield(f"resume {run}").code == 0
+    assert tiny.files(run) == before
+
+
 def kill_and_resume(run: Path, seconds: float) -> None:
     """Kill a training process some time after it made its folder, then go on."""
     process = tiny.start(WHOLE, "--run-dir", run)

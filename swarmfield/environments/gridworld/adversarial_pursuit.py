@@ -49,8 +49,8 @@ class AdversarialPursuitConfig:
     def __post_init__(self) -> None:
         if self.map_size is not None and self.map_size < SMALLEST_MAP:
             raise SwarmfieldError(
-                f"map_size is {self.map_size}, but Adversarial Pursuit needs a map of at least"
-                f" {SMALLEST_MAP} x {SMALLEST_MAP}: choose a larger map_size."
+                f"--env.map-size is {self.map_size}, but Adversarial Pursuit needs a map of at"
+                f" least {SMALLEST_MAP} x {SMALLEST_MAP}: choose a larger one."
             )
         if self.num_agents is not None:
             require_positive("num_agents", self.num_agents)
@@ -139,6 +139,6 @@ def _check_fit(map_size: int, predators: int) -> None:
     places = num_predators(map_size)
     if predators > places:
         raise SwarmfieldError(
-            f"num_agents is {predators}, but a {map_size} x {map_size} map holds {places}"
-            f" predators: choose fewer, or a map_size of at least {smallest_map(predators)}."
+            f"--env.num-agents is {predators}, but a {map_size} x {map_size} map holds {places}"
+            f" predators: choose fewer, or a --env.map-size of at least {smallest_map(predators)}."
         )

@@ -87,7 +87,7 @@ def resolve_attacks(
         times = _times_of_attacks(layout, attacks, aim.victim, slot, order)
         death = nth_smallest(times, lethal)
         last = jnp.minimum(death, never - 1)
-        struck = sum((time <= last).astype(jnp.int32) for time in times)
+        struck = sum(((time <= last).astype(jnp.int32) for time in times), jnp.int32(0))
         survivors = aimed & (order < death)
         # Whether somebody attacks the dead in vain changes nothing.
         matters = (survivors != attacks) & (order <= look_up(death, aim.victim))

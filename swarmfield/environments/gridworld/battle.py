@@ -55,12 +55,12 @@ class BattleConfig:
     def __post_init__(self) -> None:
         if self.map_size is not None and self.map_size < SMALLEST_MAP:
             raise SwarmfieldError(
-                f"map_size is {self.map_size}, but Battle needs a map of at least"
-                f" {SMALLEST_MAP} x {SMALLEST_MAP}: choose a larger map_size."
+                f"--env.map-size is {self.map_size}, but Battle needs a map of at least"
+                f" {SMALLEST_MAP} x {SMALLEST_MAP}: choose a larger one."
             )
         if self.num_agents is not None and (self.num_agents < 2 or self.num_agents % 2):
             raise SwarmfieldError(
-                f"num_agents is {self.num_agents}, but Battle splits it into two equal teams:"
+                f"--env.num-agents is {self.num_agents}, but Battle splits it into two equal teams:"
                 " choose an even number of at least 2."
             )
         require_positive("max_steps", self.max_steps)
@@ -199,6 +199,6 @@ def _check_fit(map_size: int, num_agents: int) -> None:
     places = 2 * team_size(map_size)
     if num_agents > places:
         raise SwarmfieldError(
-            f"num_agents is {num_agents}, but a {map_size} x {map_size} map holds {places}: choose"
-            f" fewer agents, or a map_size of at least {smallest_map(num_agents)}."
+            f"--env.num-agents is {num_agents}, but a {map_size} x {map_size} map holds {places}:"
+            f" choose fewer agents, or a --env.map-size of at least {smallest_map(num_agents)}."
         )
