@@ -1,11 +1,12 @@
-"""Networks: trunks that read one agent's observation, and heads. Batched by `vmap`.
+"""Networks: trunks that read observations, and heads, of any number of agents at once.
 
-Every leaf of these modules is an array, so that a network is a checkpoint, an optimizer's
-argument and a `vmap` operand as it is.
+All modules take arrays with any leading axes. Every leaf of a module is an array, so that a
+network is a checkpoint, an optimizer's argument and a `vmap` operand as it is.
 """
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from typing import Literal, NamedTuple
@@ -15,6 +16,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
+from swarmfield.convolution import convolve
 from swarmfield.types import Observation, PRNGKey, TeamSpec
 
 TrunkName = Literal["mlp", "mfrl"]
@@ -49,7 +51,7 @@ class MLP(eqx.Module):
         self.layers = tuple(Linear(inputs, outputs, k) for inputs, outputs, k in pairs)
         self.activate_last = activate_last
 
-    def __call__(self, x: Float[Array, " inputs"]) -> Float[Array, " outputs"]:
+    def __call__(self, x: Float[Array, "*batch inputs"]) -> Float[Array, "*batch outputs"]:
         """All layers, one after the other."""
         for layer in self.layers[:-1]:
             x = jax.nn.relu(layer(x))
@@ -58,22 +60,46 @@ class MLP(eqx.Module):
 
 
 class Conv(eqx.Module):
-    """A valid 3 x 3 convolution, lowered to patches times a matrix.
-
-    XLA's own convolution is an order of magnitude slower on a CPU when its gradient is taken
-    inside a loop, which is where training takes it.
-    """
+    """A valid 3 x 3 convolution: see `convolution`."""
 
     linear: Linear
 
     def __init__(self, inputs: int, outputs: int, key: PRNGKey) -> None:
         self.linear = Linear(9 * inputs, outputs, key)
 
-    def __call__(self, x: Float[Array, "h w inputs"]) -> Float[Array, "h2 w2 outputs"]:
-        """One matrix product over all patches."""
-        height, width = x.shape[0] - 2, x.shape[1] - 2
-        shifted = [x[i : i + height, j : j + width] for i in range(3) for j in range(3)]
-        return self.linear(jnp.concatenate(shifted, axis=-1))
+    def __call__(
+        self, x: Float[Array, "*batch h w inputs"]
+    ) -> Float[Array, "*batch h2 w2 outputs"]:
+        """Convolve and add."""
+        *batch, height, width, inputs = x.shape
+        kernel = self.linear.weight.reshape(3, 3, inputs, -1)
+        y = convolve(x.reshape(-1, height, width, inputs), kernel)
+        y = y + self.linear.bias[None, None, None]
+        return y.reshape(*batch, *y.shape[1:])
+
+
+def compiler_options(parameters: PyTree) -> dict[str, str]:
+    """Options of XLA for programs with these networks.
+
+    On a CPU some versions of XLA hand convolutions to a library that takes three times as long
+    as their own code; then that library is left out.
+    """
+    leaves = jax.tree.leaves(parameters, is_leaf=lambda x: isinstance(x, Conv))
+    if jax.default_backend() != "cpu" or not any(isinstance(leaf, Conv) for leaf in leaves):
+        return {}
+    return {_FUSION_LIBRARY: ""} if _is_known(_FUSION_LIBRARY) else {}
+
+
+_FUSION_LIBRARY = "xla_cpu_experimental_ynn_fusion_type"
+
+
+@functools.cache
+def _is_known(option: str) -> bool:
+    try:
+        jax.jit(lambda: 0, compiler_options={option: ""}).lower().compile()
+    except jax.errors.JaxRuntimeError:
+        return False
+    return True
 
 
 class TrunkShape(NamedTuple):
@@ -100,7 +126,7 @@ def agents_at_once(name: TrunkName) -> int:
 
 
 class Trunk(eqx.Module):
-    """Reads the view and the feature vector of one agent, side by side.
+    """Reads the views and the feature vectors of agents, side by side.
 
     The view goes through convolutions, is flattened and embedded; the features are embedded
     into 32 numbers; a missing part is left out. By name:
@@ -134,17 +160,17 @@ class Trunk(eqx.Module):
         parts = [part for part in (self.view, self.features) if part is not None]
         return sum(part.bias.shape[-1] for part in parts)
 
-    def __call__(self, observation: Observation) -> Float[Array, " size"]:
+    def __call__(self, observation: Observation) -> Float[Array, "*batch size"]:
         """Embed both parts."""
         parts = []
         if self.view is not None and observation.view is not None:
             x = observation.view
             for convolution in self.convolutions:
                 x = jax.nn.relu(convolution(x))
-            parts.append(jax.nn.relu(self.view(x.reshape(-1))))
+            parts.append(jax.nn.relu(self.view(x.reshape(*x.shape[:-3], -1))))
         if self.features is not None and observation.features is not None:
             parts.append(jax.nn.relu(self.features(observation.features)))
-        return jnp.concatenate(parts)
+        return jnp.concatenate(parts, axis=-1)
 
 
 class QNetwork(eqx.Module):
@@ -170,12 +196,12 @@ class QNetwork(eqx.Module):
         self.head = MLP(joined, 128, 64, num_actions, key=key_head)
 
     def __call__(
-        self, observation: Observation, field: Float[Array, " G"] | None
-    ) -> Float[Array, " A"]:
+        self, observation: Observation, field: Float[Array, "*batch G"] | None
+    ) -> Float[Array, "*batch A"]:
         """Values of all actions."""
         x = self.trunk(observation)
         if self.field is not None and field is not None:
-            x = jnp.concatenate([x, self.field(field)])
+            x = jnp.concatenate([x, self.field(field)], axis=-1)
         return self.head(x)
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from swarmfield import networks
+from swarmfield.convolution import convolve
 from swarmfield.networks import MLP, Conv, Linear, QNetwork, Trunk
 from swarmfield.types import Discrete, Observation, TeamSpec
 
@@ -35,6 +36,39 @@ def test_convolution_is_the_usual_one(height: int, width: int, channels: int) ->
     np.testing.assert_allclose(
         convolution(x), expected[0] + convolution.linear.bias[None, None], rtol=1e-5, atol=1e-5
     )
+
+
+def test_the_gradients_of_a_convolution_are_the_usual_ones() -> None:
+    x = jax.random.normal(jax.random.key(1), (4, 7, 6, 3))
+    kernels = jax.random.normal(jax.random.key(2), (2, 3, 3, 3, 5))
+
+    def usual(x, kernel):
+        layout = ("NHWC", "HWIO", "NHWC")
+        return jax.lax.conv_general_dilated(x, kernel, (1, 1), "VALID", dimension_numbers=layout)
+
+    def gradients(function):
+        loss = lambda x, kernel: jnp.sum(jnp.sin(function(x, kernel)))  # noqa: E731
+        # Over kernels, as seeds are; over images, as environments are; and over both.
+        both = jax.grad(loss, argnums=(0, 1))
+        return (
+            both(x, kernels[0]),
+            jax.vmap(both, (None, 0))(x, kernels),
+            jax.vmap(lambda one: both(one[None], kernels[1]))(x),
+            jax.vmap(both)(jnp.stack([x, x + 1]), kernels),
+        )
+
+    found, expected = gradients(convolve), gradients(usual)
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4), found, expected
+    )
+
+
+def test_options_that_the_compiler_does_not_know_are_left_out(monkeypatch) -> None:
+    network = QNetwork("mfrl", BATTLE, 21, 21, KEY)
+    assert networks.compiler_options(QNetwork("mlp", BATTLE, 21, 21, KEY)) == {}
+    jax.jit(lambda: 0, compiler_options=networks.compiler_options(network)).lower().compile()
+    monkeypatch.setattr(networks, "_FUSION_LIBRARY", "xla_no_such_option")
+    assert networks.compiler_options(network) == {}
 
 
 def test_linear_by_hand() -> None:

@@ -70,7 +70,7 @@ def read(parts: Parts, timestep: Timestep, agents: Int[Array, " C"]) -> Inputs:
 
 
 def values(network: QNetwork, inputs: Inputs) -> Float[Array, "B A"]:
-    return mask_illegal(jax.vmap(network)(inputs.observation, inputs.field), inputs.legal)
+    return mask_illegal(network(inputs.observation, inputs.field), inputs.legal)
 
 
 def examples_of(parts: Parts, batch: Transitions) -> Examples:

@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
+from swarmfield.networks import compiler_options
 from swarmfield.training import off_policy
 from swarmfield.training.evaluate import Episodes, Match, episode_groups, play
 from swarmfield.training.off_policy import Run
@@ -74,8 +75,11 @@ def compile_programs(setup: Setup, saved: Saved) -> Programs:
     """Compile training before it starts; evaluations are compiled when they are first due."""
     num_seeds = saved.best.score.shape[0]
     started = time.perf_counter()
+    options = compiler_options(saved.run.learner)
     advance = jax.jit(
-        over_seeds(partial(off_policy.advance, setup.program), num_seeds), donate_argnums=0
+        over_seeds(partial(off_policy.advance, setup.program), num_seeds),
+        donate_argnums=0,
+        compiler_options=options,
     )
     close = jax.jit(
         over_seeds(partial(off_policy.close_window, setup.program), num_seeds), donate_argnums=0
@@ -86,13 +90,14 @@ def compile_programs(setup: Setup, saved: Saved) -> Programs:
     seconds = time.perf_counter() - started
     num_episodes = setup.job.config.evaluation_episodes
     evaluate = {
-        name: evaluator(match, num_episodes, num_seeds) for name, match in setup.matches.items()
+        name: evaluator(match, num_episodes, num_seeds, options)
+        for name, match in setup.matches.items()
     }
     return Programs(advance, close, evaluate, seconds)
 
 
 def evaluator(
-    match: Match, num_episodes: int, num_seeds: int
+    match: Match, num_episodes: int, num_seeds: int, options: dict[str, str]
 ) -> Callable[[PyTree, PyTree, PRNGKey], Episodes]:
     """Evaluation of every seed's policy, in groups of episodes that fit into memory.
 
@@ -103,7 +108,9 @@ def evaluator(
 
     def compiled(size: int) -> Callable[..., Episodes]:
         players = play(match, size)
-        return jax.jit(over_seeds(lambda inputs: players(*inputs), num_seeds))
+        return jax.jit(
+            over_seeds(lambda inputs: players(*inputs), num_seeds), compiler_options=options
+        )
 
     programs = {size: compiled(size) for size in set(groups)}
 

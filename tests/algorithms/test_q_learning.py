@@ -438,8 +438,8 @@ NAN = float("nan")
         ("target_temperature", 0.0, "above 0 and at most 3.403e+38"),
         ("max_gradient_norm", NAN, "above 0 and at most 3.403e+38"),
         ("num_neighbours", 0, "at least 1"),
-        ("radius", 0.0, "above 0"),
-        ("radius", NAN, "above 0"),
+        ("radius", 0.0, "above 0 and at most 3.403e+38"),
+        ("radius", NAN, "above 0 and at most 3.403e+38"),
     ],
 )
 def test_values_out_of_range_are_named(name: str, value: float, wanted: str) -> None:
