@@ -29,7 +29,7 @@ help:
 train: $(VENV)/.ready
 	@run=runs/first-battle; n=2; \
 	while [ -e $$run ]; do run=runs/first-battle-$$n; n=$$((n + 1)); done; \
-	$(BIN)/swarmfield train mfq battle --opponent random --env-steps 64000 --num-envs 16 \
+	$(BIN)/swarmfield train mfq battle --opponent random --env-steps 128000 --num-envs 16 \
 		--run-dir $$run
 
 test: $(VENV)/.ready-test

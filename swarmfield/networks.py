@@ -116,7 +116,7 @@ class TrunkShape(NamedTuple):
 
 TRUNKS: dict[TrunkName, TrunkShape] = {
     "mlp": TrunkShape(0, 0, 128, 4096),
-    "mfrl": TrunkShape(2, 32, 256, 128),
+    "mfrl": TrunkShape(2, 32, 256, 256),
 }
 
 

@@ -81,7 +81,7 @@ def train(
         SwarmfieldError: If something asked for is not possible.
 
     Example:
-        >>> run = train("mfq", "battle", env_steps=64_000, opponent="random")  # doctest: +SKIP
+        >>> run = train("mfq", "battle", env_steps=128_000, opponent="random")  # doctest: +SKIP
         >>> run.summary["evaluation"]["learner"]["win_rate"]  # doctest: +SKIP
         1.0
     """
