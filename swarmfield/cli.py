@@ -17,6 +17,7 @@ from swarmfield.command_line import (
     ReplayOptions,
     ResumeOptions,
     parse,
+    take_config_file,
 )
 from swarmfield.options import suggest
 from swarmfield.registry import Entry, lookup
@@ -145,7 +146,7 @@ def _job_of(arguments: list[str]) -> Any:
     algo = lookup(ALGORITHMS, algorithm, "algorithm").config
     env = lookup(ENVIRONMENTS, environment, "environment").config
     options = TrainConfig[env, algo]
-    given, rest = _config_file(rest)
+    given, rest = take_config_file(rest)
     default = None
     if given is not None:
         job = read_job(given)
@@ -157,18 +158,6 @@ def _job_of(arguments: list[str]) -> Any:
         default = job.config
     config = parse(options, rest, f"swarmfield train {algorithm} {environment}", default)
     return Job(algorithm, environment, config)
-
-
-def _config_file(arguments: list[str]) -> tuple[Path | None, list[str]]:
-    """The file given by `--config`, and the other arguments."""
-    for i, word in enumerate(arguments):
-        name, equals, value = word.partition("=")
-        if name == "--config":
-            rest = arguments[i + 1 :]
-            if not equals and not rest:
-                raise SwarmfieldError("--config needs a value: a run's config.json.")
-            return Path(value if equals else rest[0]), arguments[:i] + rest[not equals :]
-    return None, arguments
 
 
 def start_and_report(function: Callable[[Any], Any], job: Any) -> None:

@@ -92,6 +92,24 @@ def parse(options: Any, arguments: list[str], program: str, default: Any = None)
     raise refusal
 
 
+def take_config_file(arguments: list[str]) -> tuple[Path | None, list[str]]:
+    """The file given by `--config`, if any, and the other arguments.
+
+    Raises:
+        SwarmfieldError: Nothing follows the option.
+    """
+    where = [i for i, word in enumerate(arguments) if word.partition("=")[0] == "--config"]
+    if not where:
+        return None, arguments
+    first = where[0]
+    _, equals, value = arguments[first].partition("=")
+    used = 1 if equals else 2
+    if first + used > len(arguments):
+        raise SwarmfieldError("--config needs a value: a run's config.json.")
+    file = value if equals else arguments[first + 1]
+    return Path(file), arguments[:first] + arguments[first + used :]
+
+
 def _numbers() -> Any:
     """Numbers as people write them: whole ones as 250000, 250_000 or 2.5e5."""
     from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec

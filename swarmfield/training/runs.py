@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-import platform
 import shutil
 import signal
 import sys
@@ -14,7 +12,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 
 from swarmfield.options import typed
@@ -25,11 +22,12 @@ from swarmfield.training.compiled import (
     compile_programs,
     shapes,
 )
-from swarmfield.training.config import Job, TrainConfig, from_dict, make_job, to_dict
+from swarmfield.training.config import Job, TrainConfig, from_dict, make_job
 from swarmfield.training.display import Display
 from swarmfield.training.log import MetricsLog
-from swarmfield.training.loop import Counters, Interrupted, cadence, drive
+from swarmfield.training.loop import Counters, Interrupted, drive
 from swarmfield.training.matchup import sides_of
+from swarmfield.training.provenance import config_file
 from swarmfield.training.run_folder import RunFolder
 from swarmfield.training.setup import (
     Setup,
@@ -98,7 +96,7 @@ def start(job: Job, *, quiet: bool = False) -> Run:
     named = config.seeds if config.seeds is not None else seeds[0]
     path = config.run_dir or run_folder.default_path(job.algorithm, job.environment, named)
     folder = run_folder.create(path)
-    folder.write_config(_config_file(setup, config.env_steps))
+    folder.write_config(config_file(setup, config.env_steps))
     saved = begin(setup, seeds, opponent)
     counters = Counters(agent_steps=[0] * len(seeds))
     extra = vars(counters)
@@ -214,34 +212,6 @@ def _frozen_shapes(job: Job) -> Any:
     from swarmfield.training.player import policy_shapes
 
     return policy_shapes(job.frozen)
-
-
-def _config_file(setup: Setup, target: int) -> dict[str, Any]:
-    """The options as given, and under `resolved` what they came to where they were left open."""
-    job = setup.job
-    packages = ("swarmfield", "jax", "jaxlib", "equinox", "optax", "orbax-checkpoint", "numpy")
-    device = jax.local_devices()[0]
-    return {
-        **to_dict(job),
-        "target_env_steps": target,
-        "resolved": {
-            "environment": setup.environment.description,
-            "agents": {team.name: team.num_agents for team in setup.environment.teams},
-            "seeds": job.config.seed_list,
-            "opponent": job.config.opponent or opponent_kind(job, setup.environment),
-            "report_every": cadence(setup).report * job.config.num_envs,
-        },
-        "versions": {"python": platform.python_version()}
-        | {name: _version(name) for name in packages},
-        "device": {"platform": device.platform, "kind": device.device_kind},
-    }
-
-
-def _version(package: str) -> str | None:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return None
 
 
 def _finish(

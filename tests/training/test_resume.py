@@ -159,6 +159,7 @@ def test_a_finished_run_goes_on(copy: Path) -> None:
 def test_a_damaged_checkpoint_is_passed_over_and_named(copy: Path) -> None:
     older, newest = checkpoints(copy)
     spoil(newest)
+    (copy / "summary.json").unlink()
     replace_best_by_a_later_one(copy)
     said = tiny.swarmfield(f"resume {copy}")
     assert said.code == 0, said.err
@@ -180,6 +181,7 @@ def replace_best_by_a_later_one(run: Path) -> None:
 def test_without_a_good_checkpoint_it_starts_again(copy: Path) -> None:
     for path in checkpoints(copy):
         spoil(path)
+    (copy / "summary.json").unlink()
     said = tiny.swarmfield(f"resume {copy}")
     assert said.code == 0, said.err
     assert "starting again from config.json" in said.out

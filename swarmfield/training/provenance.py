@@ -1,0 +1,41 @@
+"""Where a run comes from: the contents of `config.json`."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+from typing import Any
+
+import jax
+
+from swarmfield.training.config import to_dict
+from swarmfield.training.loop import cadence
+from swarmfield.training.setup import Setup, opponent_kind
+
+
+def config_file(setup: Setup, target: int) -> dict[str, Any]:
+    """The options as given, and under `resolved` what they came to where they were left open."""
+    job = setup.job
+    packages = ("swarmfield", "jax", "jaxlib", "equinox", "optax", "orbax-checkpoint", "numpy")
+    device = jax.local_devices()[0]
+    return {
+        **to_dict(job),
+        "target_env_steps": target,
+        "resolved": {
+            "environment": setup.environment.description,
+            "agents": {team.name: team.num_agents for team in setup.environment.teams},
+            "seeds": job.config.seed_list,
+            "opponent": job.config.opponent or opponent_kind(job, setup.environment),
+            "report_every": cadence(setup).report * job.config.num_envs,
+        },
+        "versions": {"python": platform.python_version()}
+        | {name: _version(name) for name in packages},
+        "device": {"platform": device.platform, "kind": device.device_kind},
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
