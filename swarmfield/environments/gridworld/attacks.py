@@ -4,7 +4,7 @@ Sequential attacks have one outcome for each order, and parallel sweeps find it.
 hits kill dies at the time of the n-th earliest attack that is carried out on it; an attack is
 carried out if its attacker dies later than that. Starting from "all are carried out", a sweep
 recomputes every time of death and then who attacks; each sweep settles at least the earliest
-attack not yet settled, and the sweeps end when nothing changes.
+attack not yet settled, and the sweeps end when no attack changes that anybody feels.
 
 Source: the rules are those of MAgent's engine (Zheng et al. 2018, "MAgent").
 """
