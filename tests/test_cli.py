@@ -41,6 +41,9 @@ def test_a_run_leaves_what_is_promised() -> None:
     assert config["env"]["map_size"] == 12
     assert config["algo"]["batch_size"] == 32
     assert {"versions", "device", "env_steps", "num_envs", "seed", "opponent"} <= set(config)
+    resolved = config["resolved"]
+    assert (resolved["opponent"], resolved["seeds"], resolved["report_every"]) == ("self", [0], 42)
+    assert "12 x 12" in resolved["environment"]
     summary = read(run / "summary.json")
     assert {"agent_steps", "wall_seconds", "compile_seconds", "peak_memory_bytes"} <= set(summary)
     assert summary["env_steps"] == 100
