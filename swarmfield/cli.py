@@ -51,7 +51,8 @@ def run(arguments: list[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:
-        return _complain(f"{error.strerror or error}: {error.filename or 'no file'}.", BAD_INPUT)
+        file = f": {error.filename}" if error.filename else ""
+        return _complain(f"{error.strerror or error}{file}.", BAD_INPUT)
     except KeyboardInterrupt as stopped:
         return _complain(str(stopped) or "interrupted", INTERRUPTED)
     except (RuntimeError, MemoryError) as error:

@@ -26,6 +26,11 @@ _WANTED = {
 }
 
 
+def spelled(name: str, prefix: str = "") -> str:
+    """How a field is spelled on the command line."""
+    return f"--{prefix}{name.replace('_', '-')}"
+
+
 def suggest(name: str, known: Iterable[str]) -> str:
     """What a mistyped name may have meant: "did you mean 'battle'?" or all names."""
     known = list(known)

@@ -258,10 +258,13 @@ def test_a_config_file_is_trained_anew_with_what_is_typed_besides(tmp_path: Path
     assert changed == {"run_dir", "evaluation_episodes"}
 
 
+@pytest.mark.parametrize(
+    "limit", ["replay_page.page.MOST_BODY_INSTANTS", "training.recording.MOST_BODY_STEPS"]
+)
 def test_an_episode_too_large_for_a_page_costs_only_the_page(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str
 ) -> None:
-    monkeypatch.setattr("swarmfield.replay_page.MOST_BODY_INSTANTS", 10)
+    monkeypatch.setattr(f"swarmfield.{limit}", 10)
     said = tiny.swarmfield(tiny.TOY_RUN, "--run-dir", tmp_path / "run")
     assert said.code == 0, said.err
     assert "no replay page: " in said.err

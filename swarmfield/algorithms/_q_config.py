@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from swarmfield.networks import TrunkName
-from swarmfield.options import LARGEST_FLOAT
+from swarmfield.options import LARGEST_FLOAT, spelled
 from swarmfield.types import SwarmfieldError
 
-_POSITIVE = f"above 0 and at most {LARGEST_FLOAT:.4g}"
+POSITIVE = f"above 0 and at most {LARGEST_FLOAT:.4g}"
 _NOT_NEGATIVE = f"from 0 to {LARGEST_FLOAT:.4g}"
 
 
@@ -55,19 +55,19 @@ class QLearningConfig:
 
     def __post_init__(self) -> None:
         for name in ("learning_rate", "target_temperature", "max_gradient_norm"):
-            _require(self, name, lambda x: 0 < x <= LARGEST_FLOAT, _POSITIVE)
-        _require(self, "tau", lambda x: 0 < x <= 1, "above 0 and at most 1")
+            require(self, name, lambda x: 0 < x <= LARGEST_FLOAT, POSITIVE)
+        require(self, "tau", lambda x: 0 < x <= 1, "above 0 and at most 1")
         for name in ("gamma", "explore_fraction"):
-            _require(self, name, lambda x: 0 <= x <= 1, "a number from 0 to 1")
+            require(self, name, lambda x: 0 <= x <= 1, "a number from 0 to 1")
         for name in ("explore_start", "explore_end"):
-            _require(self, name, lambda x: 0 <= x <= LARGEST_FLOAT, _NOT_NEGATIVE)
+            require(self, name, lambda x: 0 <= x <= LARGEST_FLOAT, _NOT_NEGATIVE)
         for name in ("batch_size", "updates", "every", "capacity"):
-            _require(self, name, lambda x: x >= 1, "a whole number of at least 1")
-        _require(self, "warmup", lambda x: x >= 0, "a whole number of at least 0")
+            require(self, name, lambda x: x >= 1, "a whole number of at least 1")
+        require(self, "warmup", lambda x: x >= 0, "a whole number of at least 0")
 
 
-def _require(config: Any, name: str, allowed: Callable[[Any], bool], wanted: str) -> None:
+def require(config: Any, name: str, allowed: Callable[[Any], bool], wanted: str) -> None:
+    """Refuse a field's value that is not allowed, saying what is wanted."""
     value = getattr(config, name)
     if not allowed(value):
-        option = "--algo." + name.replace("_", "-")
-        raise SwarmfieldError(f"{option} is {value}, but must be {wanted}.")
+        raise SwarmfieldError(f"{spelled(name, 'algo.')} is {value}, but must be {wanted}.")

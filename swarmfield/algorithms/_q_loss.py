@@ -77,11 +77,8 @@ def examples_of(parts: Parts, batch: Transitions) -> Examples:
     """Everything the loss needs, with steps and agents `[M, C]` merged into one batch."""
     steps = jax.tree.map(lambda *pair: jnp.concatenate(pair), batch.now, batch.next)
     inputs = jax.vmap(partial(read, parts))(steps, jnp.concatenate([batch.agents] * 2))
-    now, after = jax.tree.transpose(
-        jax.tree.structure(inputs),
-        jax.tree.structure((0, 0)),
-        jax.tree.map(lambda x: tuple(x.reshape(2, -1, *x.shape[2:])), inputs),
-    )
+    merged = jax.tree.map(lambda x: x.reshape(2, -1, *x.shape[2:]), inputs)
+    now, after = (jax.tree.map(lambda x, half=half: x[half], merged) for half in range(2))
     outcome = (batch.next.last_action, batch.next.reward, batch.next.terminated)
     action, reward, terminated = (
         jnp.take_along_axis(x, batch.agents, axis=1).reshape(-1) for x in outcome

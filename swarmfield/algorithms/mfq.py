@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from swarmfield import mean_field
-from swarmfield.algorithms._q_config import QLearningConfig
+from swarmfield.algorithms._q_config import POSITIVE, QLearningConfig, require
 from swarmfield.algorithms._q_learning import Unpack, q_learning
 from swarmfield.mean_field import MeanField
 from swarmfield.options import LARGEST_FLOAT
-from swarmfield.types import Algorithm, SwarmfieldError, TeamSpec
+from swarmfield.types import Algorithm, TeamSpec
 
 
 @dataclass(frozen=True)
@@ -27,15 +27,8 @@ class MFQConfig(QLearningConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.num_neighbours is not None and self.num_neighbours < 1:
-            raise SwarmfieldError(
-                f"--algo.num-neighbours is {self.num_neighbours}, but must be at least 1."
-            )
-        if not 0 < self.radius <= LARGEST_FLOAT:
-            raise SwarmfieldError(
-                f"--algo.radius is {self.radius}, but must be above 0 and at most"
-                f" {LARGEST_FLOAT:.4g}."
-            )
+        require(self, "num_neighbours", lambda x: x is None or x >= 1, "at least 1")
+        require(self, "radius", lambda x: 0 < x <= LARGEST_FLOAT, POSITIVE)
 
 
 def build(config: MFQConfig, team: TeamSpec, unpack: Unpack) -> Algorithm:

@@ -17,7 +17,11 @@ from swarmfield.types import SwarmfieldError
 
 SCRIPTS = ("data.js", "camera.js", "field.js", "charts.js", "player.js", "controls.js")
 MOST_BODY_INSTANTS = 50_000_000
-"""Bodies times instants of a recording: about 400 MB in the browser."""
+"""Bodies times instants: about 400 MB in the browser."""
+
+
+class TooLargeError(SwarmfieldError):
+    """An episode of too many bodies and instants to be kept or shown."""
 
 
 def write_page(recording: Recording, path: str | Path) -> None:
@@ -28,12 +32,12 @@ def write_page(recording: Recording, path: str | Path) -> None:
         path: Where to write; an existing file is replaced once the new one is complete.
 
     Raises:
-        SwarmfieldError: The recording is too large for a browser, or the file cannot be
-            written.
+        TooLargeError: The recording is too large for a browser.
+        SwarmfieldError: The file cannot be written.
     """
     amount = recording.num_bodies * recording.num_instants
     if amount > MOST_BODY_INSTANTS:
-        raise SwarmfieldError(
+        raise TooLargeError(
             f"{recording.num_bodies} bodies at {recording.num_instants} instants are too much for "
             f"a browser, which can hold {MOST_BODY_INSTANTS:,} bodies times instants; record at "
             f"most {MOST_BODY_INSTANTS // recording.num_bodies} instants."

@@ -75,7 +75,7 @@ def compile_programs(setup: Setup, saved: Saved) -> Programs:
     """Compile training before it starts; evaluations are compiled when they are first due."""
     num_seeds = saved.best.score.shape[0]
     started = time.perf_counter()
-    options = compiler_options(saved.run.learner)
+    options = compiler_options((saved.run.learner, saved.run.opponent))
     advance = jax.jit(
         over_seeds(partial(off_policy.advance, setup.program), num_seeds),
         donate_argnums=0,

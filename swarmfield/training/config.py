@@ -10,8 +10,9 @@ from typing import Any, Generic, TypeVar
 
 from swarmfield.algorithms import ALGORITHMS
 from swarmfield.environments import ENVIRONMENTS
-from swarmfield.options import typed
+from swarmfield.options import spelled, typed
 from swarmfield.registry import configure, lookup
+from swarmfield.training.run_folder import read_object
 from swarmfield.types import SwarmfieldError
 
 MOST_STEPS = 2**31 - 1
@@ -94,14 +95,10 @@ def require_seeds(seeds: Sequence[int]) -> None:
             raise SwarmfieldError(f"A seed is {seed}, but must be from 0 to {2**32 - 1}.")
 
 
-def _option(name: str) -> str:
-    return "--" + name.replace("_", "-")
-
-
 def _require(name: str, value: int, least: int) -> None:
     if value < least:
         raise SwarmfieldError(
-            f"{_option(name)} is {value}, but must be a whole number of at least {least}."
+            f"{spelled(name)} is {value}, but must be a whole number of at least {least}."
         )
 
 
@@ -110,7 +107,7 @@ def _require_multiple(name: str, value: int, num_envs: int) -> None:
         below = value // num_envs * num_envs
         nearest = f"{below} or {below + num_envs}" if below else str(num_envs)
         raise SwarmfieldError(
-            f"{_option(name)} is {value}, which {num_envs} environments side by side cannot "
+            f"{spelled(name)} is {value}, which {num_envs} environments side by side cannot "
             f"make exactly; the nearest they can is {nearest}."
         )
 
@@ -208,8 +205,6 @@ def read_job(path: Path) -> Job:
     Raises:
         SwarmfieldError: It cannot be read or holds no job.
     """
-    from swarmfield.training.run_folder import read_object
-
     job = from_dict(read_object(path))
     return dataclasses.replace(
         job, config=dataclasses.replace(job.config, run_dir=None), frozen=None

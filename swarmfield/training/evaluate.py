@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from swarmfield.environments.wrappers import episode_over, select
+from swarmfield.networks import compiler_options
 from swarmfield.statistics import summarize_episodes
 from swarmfield.training.matchup import Policy, Sides, act_both, begin_both, env_keys
 from swarmfield.types import Environment, PRNGKey, Timestep
@@ -140,7 +141,8 @@ def play_all(
 ) -> Episodes:
     """`play`, compiled, in groups that fit into memory; the figures come back as NumPy arrays."""
     groups = episode_groups(match, num_episodes)
-    programs = {size: jax.jit(play(match, size)) for size in set(groups)}
+    options = compiler_options((learner, opponent))
+    programs = {size: jax.jit(play(match, size), compiler_options=options) for size in set(groups)}
     played = [
         programs[size](learner, opponent, jax.random.fold_in(key, number))
         for number, size in enumerate(groups)

@@ -17,13 +17,12 @@ from swarmfield.training.evaluate import Match
 from swarmfield.training.matchup import act_both, begin_both, env_keys
 from swarmfield.training.play import opposed
 from swarmfield.training.player import Which, load
-from swarmfield.types import PRNGKey, SwarmfieldError
+from swarmfield.types import PRNGKey
 
 Format = Literal["html", "gif", "mp4"]
 
-
-class TooLargeError(SwarmfieldError):
-    """An episode of too many bodies and steps for a page or a film."""
+MOST_BODY_STEPS = 200_000_000
+"""Bodies times steps that a recording may hold: about 2 GB while it is made."""
 
 
 class _Instant(NamedTuple):
@@ -73,14 +72,14 @@ def write_replay(
 
 def record(match: Match, learner: PyTree, opponent: PyTree, key: PRNGKey, title: str) -> Any:
     """Play one episode and keep every instant, as a `replay_page.Recording`."""
-    from swarmfield.replay_page import MOST_BODY_INSTANTS, Recording
+    from swarmfield.replay_page import Recording, TooLargeError
 
     environment = match.environment
     sizes = [team.num_agents for team in environment.teams]
-    if sum(sizes) * (environment.max_steps + 1) > MOST_BODY_INSTANTS:
+    if sum(sizes) * environment.max_steps > MOST_BODY_STEPS:
         raise TooLargeError(
             f"{sum(sizes)} bodies over {environment.max_steps} steps are too many to record; "
-            f"at most {MOST_BODY_INSTANTS} bodies times steps are allowed: evaluate a smaller "
+            f"at most {MOST_BODY_STEPS} bodies times steps are allowed: evaluate a smaller "
             "--env.num-agents or fewer --env.max-steps."
         )
     first, scene, later = jax.jit(lambda *players: _episode(match, *players))(

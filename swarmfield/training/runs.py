@@ -254,7 +254,8 @@ def _finish(
 def _draw(setup: Setup, folder: RunFolder, quiet: bool) -> None:
     """The learning curve, and a replay unless the episode is too large for a page."""
     from swarmfield.plots import learning_curve
-    from swarmfield.training.recording import TooLargeError, write_replay
+    from swarmfield.replay_page import TooLargeError
+    from swarmfield.training.recording import write_replay
 
     learning_curve({setup.job.algorithm: folder.read_metrics()}, folder.learning_curve)
     try:
