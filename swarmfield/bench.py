@@ -70,13 +70,14 @@ class BenchOptions:
 
     def __post_init__(self) -> None:
         if not self.num_agents or min(self.num_agents) < 1:
+            listed = " ".join(map(str, self.num_agents))
             raise SwarmfieldError(
-                f"num_agents is {self.num_agents}: give one or more positive whole numbers."
+                f"--num-agents is {listed!r}, but must be one or more positive whole numbers."
             )
         if self.num_envs is not None and self.num_envs < 1:
-            raise SwarmfieldError(f"num_envs is {self.num_envs}: choose at least 1.")
+            raise SwarmfieldError(f"--num-envs is {self.num_envs}, but must be at least 1.")
         if not self.agent_steps >= 1:
-            raise SwarmfieldError(f"agent_steps is {self.agent_steps}: choose at least 1.")
+            raise SwarmfieldError(f"--agent-steps is {self.agent_steps}, but must be at least 1.")
 
     def run(self) -> list[Row]:
         """Measure everything, print the table, and write rows and picture."""

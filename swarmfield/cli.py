@@ -205,6 +205,7 @@ def _evaluate(arguments: list[str]) -> None:
     report = evaluate(run_path, **options)
     print(f"{report['environment']}, opponent {report['against']}")
     _print_players((name, report[name]) for name in PLAYERS if name in report)
+    print(f"written to {report['file']}")
 
 
 def _duel(arguments: list[str]) -> None:
@@ -247,7 +248,8 @@ def _replay(arguments: list[str]) -> None:
 
     (run_path,), rest = _run_and_rest("replay", arguments, 1)
     options = parse(ReplayOptions, rest, "swarmfield replay RUN")
-    print(write_replay(run_path, options.format, which=options.which, seed=options.seed))
+    chosen = {name: value for name, value in vars(options).items() if name != "format"}
+    print(write_replay(run_path, options.format, **chosen))
 
 
 def _plot(arguments: list[str]) -> None:

@@ -53,7 +53,9 @@ class ReplayOptions:
     """A page with a player, or a film."""
     which: Literal["last", "best"] = "last"
     """The newest checkpoint, or the best in evaluation."""
-    seed: int = 0
+    seed: int | None = None
+    """Which of several seeds; the first if not given."""
+    evaluation_seed: int = 0
     """Decides the episode."""
 
 
@@ -195,6 +197,10 @@ _SENTENCES: tuple[tuple[str, Callable[..., str]], ...] = (
     ),
     (r"Missing value for argument '(\S+)'", "{} needs a value; --help tells which.".format),
     (r"invalid choice ('.*?') for argument '(\S+)'\. Expected one of (\(.*?\))", _invalid_choice),
+    (
+        r"Error parsing (-\S+): .*? arguments: \[(.*?)\]",
+        "{} is {}, which cannot be read; --help lists what is allowed.".format,
+    ),
     (r"Error parsing (-\S+): .*?(is '.*?', but must be .*?\.)(?=[ |]|$)", "{} {}".format),
 )
 """What tyro says, and how it is told here."""

@@ -68,8 +68,17 @@ def test_evaluation_is_the_same_from_both_sides(run: swarmfield.Run) -> None:
     assert said.code == 0, said.err
     written = json.loads((run.path / "evaluations/vs-random.json").read_text())
     assert {name: report[name] for name in written} == written
+    assert (report["env_steps"], report["evaluation_seed"]) == (240, 3)
     other = swarmfield.evaluate(run.path, episodes=6, evaluation_seed=4)
     assert other["opponent"]["return_mean"] != report["opponent"]["return_mean"]
+
+
+def test_no_evaluation_replaces_another(run: swarmfield.Run) -> None:
+    reports = [swarmfield.evaluate(run.path, episodes=2, evaluation_seed=n) for n in (7, 8, 7)]
+    assert reports[0] == reports[2]
+    assert reports[0]["file"] != reports[1]["file"]
+    for report in reports:
+        assert json.loads(Path(report["file"]).read_text()) | {"file": report["file"]} == report
 
 
 def test_a_loaded_policy_acts(run: swarmfield.Run) -> None:

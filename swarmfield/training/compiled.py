@@ -14,9 +14,9 @@ from jaxtyping import Array, Float, PyTree
 
 from swarmfield.networks import compiler_options
 from swarmfield.training import off_policy
-from swarmfield.training.evaluate import Episodes, Match, episode_groups, play
+from swarmfield.training.evaluate import Episodes, evaluator, over_seeds
 from swarmfield.training.off_policy import Run
-from swarmfield.training.setup import Setup, over_seeds
+from swarmfield.training.setup import Setup
 from swarmfield.types import PRNGKey
 
 
@@ -94,31 +94,3 @@ def compile_programs(setup: Setup, saved: Saved) -> Programs:
         for name, match in setup.matches.items()
     }
     return Programs(advance, close, evaluate, seconds)
-
-
-def evaluator(
-    match: Match, num_episodes: int, num_seeds: int, options: dict[str, str]
-) -> Callable[[PyTree, PyTree, PRNGKey], Episodes]:
-    """Evaluation of every seed's policy, in groups of episodes that fit into memory.
-
-    The opponent's parameters lead with the seeds too; all seeds meet the same episodes'
-    keys, one for each seed.
-    """
-    groups = episode_groups(match, num_episodes)
-
-    def compiled(size: int) -> Callable[..., Episodes]:
-        players = play(match, size)
-        return jax.jit(
-            over_seeds(lambda inputs: players(*inputs), num_seeds), compiler_options=options
-        )
-
-    programs = {size: compiled(size) for size in set(groups)}
-
-    def evaluate(policy: PyTree, opponent: PyTree, keys: PRNGKey) -> Episodes:
-        played = []
-        for number, size in enumerate(groups):
-            group_keys = jax.vmap(lambda key, n=number: jax.random.fold_in(key, n))(keys)
-            played.append(programs[size]((policy, opponent, group_keys)))
-        return jax.tree.map(lambda *parts: jnp.concatenate(parts, axis=1), *played)
-
-    return evaluate

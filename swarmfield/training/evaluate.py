@@ -136,18 +136,55 @@ def episode_groups(match: Match, num_episodes: int) -> list[int]:
     return [at_once] * full + [rest] * (rest > 0)
 
 
+def over_seeds(function: Callable[..., Any], num_seeds: int) -> Callable[..., Any]:
+    """A function whose first argument and results gain an axis of seeds; the rest is shared.
+
+    With a single seed the axis is only taken off and put back: the program is the plain one.
+    """
+    if num_seeds > 1:
+        return lambda first, *rest: jax.vmap(lambda one: function(one, *rest))(first)
+
+    def single(first: PyTree, *rest: Any) -> Any:
+        result = function(jax.tree.map(lambda x: x[0], first), *rest)
+        return jax.tree.map(lambda x: x[None], result)
+
+    return single
+
+
+def evaluator(
+    match: Match, num_episodes: int, num_seeds: int, options: dict[str, str]
+) -> Callable[[PyTree, PyTree, PRNGKey], Episodes]:
+    """Evaluation of every seed's policy, in groups of episodes that fit into memory.
+
+    The opponent's parameters and the keys lead with the seeds too.
+    """
+    groups = episode_groups(match, num_episodes)
+
+    def compiled(size: int) -> Callable[..., Episodes]:
+        players = play(match, size)
+        return jax.jit(
+            over_seeds(lambda inputs: players(*inputs), num_seeds), compiler_options=options
+        )
+
+    programs = {size: compiled(size) for size in set(groups)}
+
+    def evaluate(policy: PyTree, opponent: PyTree, keys: PRNGKey) -> Episodes:
+        played = []
+        for number, size in enumerate(groups):
+            group_keys = jax.vmap(lambda key, n=number: jax.random.fold_in(key, n))(keys)
+            played.append(programs[size]((policy, opponent, group_keys)))
+        return jax.tree.map(lambda *parts: jnp.concatenate(parts, axis=1), *played)
+
+    return evaluate
+
+
 def play_all(
     match: Match, num_episodes: int, learner: PyTree, opponent: PyTree, key: PRNGKey
 ) -> Episodes:
     """`play`, compiled, in groups that fit into memory; the figures come back as NumPy arrays."""
-    groups = episode_groups(match, num_episodes)
-    options = compiler_options((learner, opponent))
-    programs = {size: jax.jit(play(match, size), compiler_options=options) for size in set(groups)}
-    played = [
-        programs[size](learner, opponent, jax.random.fold_in(key, number))
-        for number, size in enumerate(groups)
-    ]
-    return jax.tree.map(lambda *parts: np.concatenate([np.asarray(p) for p in parts]), *played)
+    evaluate = evaluator(match, num_episodes, 1, compiler_options((learner, opponent)))
+    stacked = jax.tree.map(lambda x: x[None], (learner, opponent, key))
+    return jax.tree.map(lambda x: np.asarray(x[0]), evaluate(*stacked))
 
 
 def summarize(episodes: Episodes) -> dict[str, dict[str, Any]]:

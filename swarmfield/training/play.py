@@ -13,7 +13,13 @@ from swarmfield.training import run_folder
 from swarmfield.training.config import require_seeds
 from swarmfield.training.evaluate import Match, play_all, summarize
 from swarmfield.training.matchup import Sides, policy_of, random_policy, sides_of
-from swarmfield.training.player import Player, Which, load, load_frozen_opponent
+from swarmfield.training.player import (
+    Player,
+    Which,
+    load,
+    load_frozen_opponent,
+    require_same_reading,
+)
 from swarmfield.training.setup import build_algorithm, opponent_kind
 from swarmfield.types import SwarmfieldError
 
@@ -42,7 +48,8 @@ def evaluate(
 
     Returns:
         For each player `return_mean`, `return_std`, `return_ci95`, `episodes` and the
-        environment's measures. It is also written to the run's folder `evaluations/`.
+        environment's measures; and `file`, where all this is written, in the run's folder
+        `evaluations/`.
     """
     _require_playable(episodes, evaluation_seed)
     player = load(path, which=which, seed=seed, env=env)
@@ -57,12 +64,13 @@ def evaluate(
         "against": against,
         "env": dict(env or {}),
         "which": which,
+        "env_steps": player.env_steps,
         "seed": player.job.config.seed_list[0] if seed is None else seed,
+        "evaluation_seed": evaluation_seed,
         **result,
     }
-    folder = run_folder.open_existing(player.path)
-    run_folder.write_json(folder.evaluations / f"{name}.json", report)
-    return report
+    file = run_folder.open_existing(player.path).write_evaluation(name, report)
+    return {**report, "file": str(file)}
 
 
 def duel(
@@ -126,7 +134,7 @@ def opposed(player: Player, kind: str | None, which: Which = "last") -> tuple[Ma
             f"Run {kind} was trained in {other.job.environment!r}, but {player.path} in "
             f"{player.job.environment!r}; choose runs in the same environment."
         )
-    _require_same_observation(player, other)
+    require_same_reading(other.path, other.job, player.team)
     algorithm = build_algorithm(other.job, environment, sides.away)
     return Match(environment, sides, player.policy, policy_of(algorithm)), other.parameters
 
@@ -138,17 +146,6 @@ def _against_frozen(player: Player, sides: Sides) -> tuple[Match, PyTree]:
     algorithm = build_algorithm(player.job.frozen, player.environment, sides.away)
     match = Match(player.environment, sides, player.policy, policy_of(algorithm))
     return match, load_frozen_opponent(player)
-
-
-def _require_same_observation(player: Player, other: Player) -> None:
-    """Both policies read what the first one's environment shows."""
-    ours, theirs = player.team, other.team
-    if (ours.view, ours.features) != (theirs.view, theirs.features):
-        raise SwarmfieldError(
-            f"Run {other.path} reads views {theirs.view} and {theirs.features} features, but "
-            f"{player.path} reads {ours.view} and {ours.features}; choose runs with the same "
-            "--env options of observation."
-        )
 
 
 def _play(

@@ -37,6 +37,7 @@ class Player:
         environment: Where it was trained, or another size of it.
         team: The team it plays.
         parameters: What it learned.
+        env_steps: Environment steps it learned from.
     """
 
     path: Path
@@ -44,6 +45,7 @@ class Player:
     environment: Environment
     team: TeamSpec
     parameters: PyTree
+    env_steps: int
 
     @functools.cached_property
     def policy(self) -> Policy:
@@ -97,7 +99,7 @@ def load(
     job = from_dict(folder.read_config())
     environment = build_environment(job, env)
     team = sides_of(environment).home
-    require_same_reading(job, team)
+    require_same_reading(folder.path, job, team)
     seeds = job.config.seed_list
     if seed is not None and seed not in seeds:
         raise SwarmfieldError(f"Run {path} has no seed {seed}; choose one of {seeds}.")
@@ -105,7 +107,8 @@ def load(
     index = 0 if seed is None else seeds.index(seed)
     stacked = _restore_policy(job, newest, which)
     parameters = jax.tree.map(lambda x: x[index], stacked)
-    return Player(folder.path, job, environment, team, parameters)
+    env_steps = checkpoint.read_manifest(newest)["env_steps"]
+    return Player(folder.path, job, environment, team, parameters, env_steps)
 
 
 def load_frozen_opponent(player: Player) -> PyTree:
@@ -123,8 +126,8 @@ def _newest(checkpoints: Path) -> Path:
     return newest
 
 
-def require_same_reading(job: Job, team: TeamSpec) -> None:
-    """Refuse to let a job's policy play a team that sees other things than it was trained on.
+def require_same_reading(path: Path, job: Job, team: TeamSpec) -> None:
+    """Refuse to let a run's policy play a team that sees other things than it was trained on.
 
     Raises:
         SwarmfieldError: The views or the features differ.
@@ -133,9 +136,9 @@ def require_same_reading(job: Job, team: TeamSpec) -> None:
     ours, theirs = (team.view, team.features), (trained.view, trained.features)
     if ours != theirs:
         raise SwarmfieldError(
-            f"The run reads views {theirs[0]} and {theirs[1]} features, but with these --env "
-            f"options there are views {ours[0]} and {ours[1]} features; leave the options of "
-            "observation as they were."
+            f"Run {path} reads views {theirs[0]} and {theirs[1]} features, but here agents see "
+            f"views {ours[0]} and {ours[1]} features; choose the --env options of observation "
+            "that it was trained with."
         )
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, PyTree, UInt8
 
 from swarmfield.environments.wrappers import episode_over
+from swarmfield.networks import compiler_options
 from swarmfield.training import run_folder
 from swarmfield.training.config import require_seeds
 from swarmfield.training.evaluate import Match
@@ -36,7 +37,12 @@ class _Instant(NamedTuple):
 
 
 def write_replay(
-    path: str | Path, form: Format = "html", *, which: Which = "last", seed: int = 0
+    path: str | Path,
+    form: Format = "html",
+    *,
+    which: Which = "last",
+    seed: int | None = None,
+    evaluation_seed: int = 0,
 ) -> Path:
     """Play one greedy episode of a run and write it as a page, a GIF or an MP4.
 
@@ -44,7 +50,8 @@ def write_replay(
         path: The run's folder; the file goes there.
         form: `html` (a page with a player), `gif` or `mp4`.
         which: The newest checkpoint, or the best in evaluation.
-        seed: Decides the episode.
+        seed: Which of several seeds; the first if not given.
+        evaluation_seed: Decides the episode.
 
     Returns:
         The file.
@@ -54,12 +61,12 @@ def write_replay(
     """
     from swarmfield import replay_page
 
-    require_seeds([seed])
+    require_seeds([evaluation_seed])
     folder = run_folder.open_existing(Path(path))
-    player = load(path, which=which)
+    player = load(path, which=which, seed=seed)
     match, opponent = opposed(player, player.job.config.opponent)
     title = f"{player.job.algorithm} in {player.environment.description}"
-    recording = record(match, player.parameters, opponent, jax.random.key(seed), title)
+    recording = record(match, player.parameters, opponent, jax.random.key(evaluation_seed), title)
     file = folder.replay_page.with_suffix(f".{form}")
     writers = {
         "html": replay_page.write_page,
@@ -82,9 +89,11 @@ def record(match: Match, learner: PyTree, opponent: PyTree, key: PRNGKey, title:
             f"at most {MOST_BODY_STEPS} bodies times steps are allowed: evaluate a smaller "
             "--env.num-agents or fewer --env.max-steps."
         )
-    first, scene, later = jax.jit(lambda *players: _episode(match, *players))(
-        learner, opponent, key
+    episode = jax.jit(
+        lambda *players: _episode(match, *players),
+        compiler_options=compiler_options((learner, opponent)),
     )
+    first, scene, later = episode(learner, opponent, key)
     instants = jax.tree.map(lambda x, y: np.concatenate([x[None], y]), first, later)
     length = 1 + int(np.argmax(instants.over)) if instants.over.any() else len(instants.over)
     instants = jax.tree.map(lambda x: x[:length], instants)

@@ -97,6 +97,19 @@ class RunFolder:
         """
         return read_object(self.summary_file) if self.summary_file.exists() else None
 
+    def write_evaluation(self, name: str, report: Mapping[str, Any]) -> Path:
+        """Write an evaluation under a name, with a number where it would replace another result.
+
+        Returns:
+            The file.
+        """
+        report, file, number = to_json(report), self.evaluations / f"{name}.json", 1
+        while file.exists() and read_object(file) != report:
+            number += 1
+            file = self.evaluations / f"{name}-{number}.json"
+        write_json(file, report)
+        return file
+
     def read_metrics(self) -> list[dict[str, Any]]:
         """Read all reports so far; none before the first.
 

@@ -156,7 +156,9 @@ def resume(path: str | Path, *, env_steps: int | None = None, quiet: bool = Fals
         extra = checkpoint.read_manifest(newest)["extra"]
         counters = Counters(**extra)
         opponent = _frozen_shapes(job)
-        saved = checkpoint.restore(newest, shapes(setup, seeds, opponent))
+        like = shapes(setup, seeds, opponent)
+        setup.notes.append(check_memory(like, like.run.ring))
+        saved = checkpoint.restore(newest, like)
         _rewind_best(folder, saved, counters.time * job.config.num_envs)
     if total != plain.get("target_env_steps"):
         folder.write_config({**plain, "target_env_steps": total})
@@ -201,7 +203,7 @@ def _with_frozen_opponent(job: Job) -> tuple[Job, Any]:
             f"--opponent {asked} was trained in {player.job.environment!r}, but this run is in "
             f"{job.environment!r}; choose a run in the same environment."
         )
-    require_same_reading(player.job, sides_of(environment).home)
+    require_same_reading(player.path, player.job, sides_of(environment).home)
     return replace(job, frozen=player.job), player.parameters
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -189,18 +189,3 @@ def _available_host_bytes() -> int:
         return int(available.split()[1]) * 1024
     except (OSError, StopIteration):
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-
-
-def over_seeds(function: Callable[..., Any], num_seeds: int) -> Callable[..., Any]:
-    """A function whose first argument and results gain an axis of seeds; the rest is shared.
-
-    With a single seed the axis is only taken off and put back: the program is the plain one.
-    """
-    if num_seeds > 1:
-        return lambda first, *rest: jax.vmap(lambda one: function(one, *rest))(first)
-
-    def single(first: PyTree, *rest: Any) -> Any:
-        result = function(jax.tree.map(lambda x: x[0], first), *rest)
-        return jax.tree.map(lambda x: x[None], result)
-
-    return single

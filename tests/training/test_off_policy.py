@@ -10,8 +10,8 @@ import pytest
 from toy import NUM_ACTIONS, Toy, ToyConfig, WeatherVanes, answering, make_algorithm, make_program
 
 from swarmfield.training import off_policy
+from swarmfield.training.evaluate import over_seeds
 from swarmfield.training.off_policy import Program, Run
-from swarmfield.training.setup import over_seeds
 from swarmfield.types import Algorithm, Replay
 
 NUM_ENVS, ROWS, LIVING, EPISODE = 4, 4, 3, 5
