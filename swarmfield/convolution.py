@@ -1,12 +1,15 @@
 """A 3 x 3 convolution whose gradient is fast on a CPU, also inside loops.
 
 XLA's CPU backend multiplies plain convolutions of images by kernels at the speed of its matrix
-products. What automatic differentiation makes of one is not plain any more and takes an order of
-magnitude longer. So both gradients are spelled out: that of the images as a plain convolution,
-that of the kernel as matrix products. Elsewhere XLA's own gradients are used.
+products, as long as channels fill its vectors. What automatic differentiation makes of one is not
+plain any more and takes an order of magnitude longer. So both gradients are spelled out: that of
+the images as matrix products, that of the kernel as another plain convolution. Elsewhere XLA's own
+gradients are used.
 """
 
 from __future__ import annotations
+
+import itertools
 
 import jax
 import jax.numpy as jnp
@@ -14,7 +17,7 @@ from jax.custom_batching import custom_vmap
 from jaxtyping import Array, Float
 
 _SIDE = 3
-_COLUMNS = 3
+_VECTOR = 8
 
 Images = Float[Array, "B H W C"]
 Kernel = Float[Array, "3 3 C O"]
@@ -22,9 +25,11 @@ Kernel = Float[Array, "3 3 C O"]
 
 def convolve(images: Images, kernel: Kernel) -> Float[Array, "B h w O"]:
     """Valid cross-correlation: y(b, i, j, o) = sum_{k,l,c} x(b, i+k, j+l, c) w(k, l, c, o)."""
-    if jax.default_backend() == "cpu":
-        return _with_gradients(images, kernel)
-    return _correlate(images, kernel)
+    if jax.default_backend() != "cpu":
+        return _correlate(images, kernel)
+    missing = -images.shape[-1] % _VECTOR
+    filled = jnp.pad(images, [(0, 0)] * 3 + [(0, missing)])
+    return _with_gradients(filled, jnp.pad(kernel, [(0, 0), (0, 0), (0, missing), (0, 0)]))
 
 
 def _correlate(images: Array, kernel: Array) -> Array:
@@ -59,36 +64,25 @@ def _forward(images: Array, kernel: Array) -> tuple[Array, tuple[Array, Array]]:
 
 def _backward(kept: tuple[Array, Array], gradient: Array) -> tuple[Array, Array]:
     images, kernel = kept
-    around = [(0, 0), (_SIDE - 1, _SIDE - 1), (_SIDE - 1, _SIDE - 1), (0, 0)]
-    turned = kernel[::-1, ::-1].swapaxes(2, 3)
-    return _plain(jnp.pad(gradient, around), turned), _kernel_gradient(images, gradient)
+    return _image_gradient(gradient, kernel), _kernel_gradient(images, gradient)
 
 
 _with_gradients.defvjp(_forward, _backward)
 
 
+def _image_gradient(gradient: Array, kernel: Array) -> Array:
+    """dx(b, i, j, c) = sum_{k,l,o} dy(b, i-k, j-l, o) w(k, l, c, o), a product for each (k, l)."""
+    total = jnp.zeros(())
+    for down, right in itertools.product(range(_SIDE), repeat=2):
+        around = [(0, 0), (down, _SIDE - 1 - down), (right, _SIDE - 1 - right), (0, 0)]
+        total = total + jnp.pad(gradient @ kernel[down, right].T, around)
+    return total
+
+
 def _kernel_gradient(images: Array, gradient: Array) -> Array:
-    """dw(k, l) = sum over b, i, j of x(b, i+k, j+l) dy(b, i, j), for each pair of channels.
+    """dw(k, l, c, o) = sum_{b,i,j} x(b, i+k, j+l, c) dy(b, i, j, o).
 
-    For each k and a few columns j at a time, one product of all those columns of dy with all
-    columns of x that they meet, of which the entries of equal l are kept: more arithmetic than
-    necessary, but in large products, and without nine shifted copies of the images.
+    That is a convolution in which the batch and the channels have changed places.
     """
-    _, height, width, _ = gradient.shape
-    parts = []
-    for k in range(_SIDE):
-        rows = images[:, k : k + height]
-        sums = [
-            _meeting(rows[:, :, j : j + _COLUMNS + _SIDE - 1], gradient[:, :, j : j + _COLUMNS])
-            for j in range(0, width, _COLUMNS)
-        ]
-        parts.append(sum(sums[1:], start=sums[0]))
-    return jnp.stack(parts)
-
-
-def _meeting(images: Float[Array, "B h X C"], gradient: Float[Array, "B h J O"]) -> Array:
-    """Sum over b, i, j of x(b, i, j+l) dy(b, i, j), for every l."""
-    products = jnp.einsum("bixc,bijo->xcjo", images, gradient)
-    columns = jnp.arange(gradient.shape[2])
-    of_shift = [products[columns + shift, :, columns, :] for shift in range(_SIDE)]
-    return jnp.stack([jnp.sum(one, axis=0) for one in of_shift])
+    exchanged = _plain(images.transpose(3, 1, 2, 0), gradient.transpose(1, 2, 0, 3))
+    return exchanged.transpose(1, 2, 0, 3)
