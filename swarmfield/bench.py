@@ -33,7 +33,7 @@ Row = dict[str, Any]
 
 OURS, OURS_ALONE = "swarmfield", "swarmfield, one world"
 ENGINE, PETTINGZOO = "magent2, raw engine", "magent2, PettingZoo"
-_MODULES = {"battle": "battle", "adversarial_pursuit": "adversarial_pursuit"}
+_IN_MAGENT = ("battle", "adversarial_pursuit")
 _POOL = 16
 _REPEATS = 5
 _BATCH = 32768
@@ -102,7 +102,7 @@ def compare(
     rows = [measure(environment, many, agent_steps)]
     if many > 1:
         rows.append(measure(environment, 1, agent_steps))
-    if magent and name in _MODULES and importlib.util.find_spec("magent2"):
+    if magent and name in _IN_MAGENT and importlib.util.find_spec("magent2"):
         assert isinstance(environment, GridWorld)
         rows += [measure_engine(environment, agent_steps)]
         rows += [measure_pettingzoo(environment, agent_steps)] if count <= 10_000 else []
@@ -253,7 +253,7 @@ def _numpy_actions(environment: GridWorld) -> list[list[np.ndarray]]:
 
 
 def _module(environment: GridWorld) -> Any:
-    name = _MODULES[environment.name]
+    name = environment.name
     return importlib.import_module(f"magent2.environments.{name}.{name}")
 
 

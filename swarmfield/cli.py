@@ -274,7 +274,10 @@ def _bench(arguments: list[str]) -> None:
     parse(bench.BenchOptions, arguments, "swarmfield bench").run()
 
 
-_TRAIN_HELP = "`swarmfield train ALGORITHM ENVIRONMENT --help` lists the options of both."
+_TRAIN_HELP = (
+    "`swarmfield train ALGORITHM ENVIRONMENT --help` lists the options of both, "
+    "`swarmfield list` their names."
+)
 
 COMMANDS: dict[str, tuple[Callable[[list[str]], Any], str, Any]] = {
     "list": (_list, "[environments|algorithms]", "Name what there is."),
