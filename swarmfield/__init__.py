@@ -1,8 +1,10 @@
 """Large-scale mean-field multi-agent reinforcement learning in JAX."""
 
 from swarmfield.environments import make
+from swarmfield.training.pictures import plot
 from swarmfield.training.play import duel, evaluate
 from swarmfield.training.player import Player, load
+from swarmfield.training.recording import write_replay
 from swarmfield.training.runs import Run, resume, train
 from swarmfield.types import SwarmfieldError
 
@@ -14,6 +16,8 @@ __all__ = [
     "evaluate",
     "load",
     "make",
+    "plot",
     "resume",
     "train",
+    "write_replay",
 ]

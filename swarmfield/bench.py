@@ -81,28 +81,30 @@ class BenchOptions:
 
     def run(self) -> list[Row]:
         """Measure everything, print the table, and write rows and picture."""
+        environments = [
+            make(self.environment, num_agents=count, minimap=self.minimap)
+            for count in self.num_agents
+        ]
         self.output.mkdir(parents=True, exist_ok=True)
         rows = []
-        for count in self.num_agents:
-            options = {"num_agents": count, "minimap": self.minimap}
-            rows += compare(self.environment, options, self.num_envs, self.agent_steps, self.magent)
+        for environment in environments:
+            rows += compare(environment, self.num_envs, self.agent_steps, self.magent)
         (self.output / "bench.json").write_text(json.dumps(rows, indent=1) + "\n")
         print(table(rows))
-        plots.throughput(rows, self.output / "bench.png")
+        plots.benchmark(rows, self.output / "bench.png")
         return rows
 
 
 def compare(
-    name: str, options: dict[str, Any], num_envs: int | None, agent_steps: float, magent: bool
+    environment: Environment, num_envs: int | None, agent_steps: float, magent: bool
 ) -> list[Row]:
     """Measure one size: ours with many worlds and with one, then MAgent2."""
-    environment = make(name, **options)
     count = sum(team.num_agents for team in environment.teams)
     many = num_envs or max(1, _BATCH // count)
     rows = [measure(environment, many, agent_steps)]
     if many > 1:
         rows.append(measure(environment, 1, agent_steps))
-    if magent and name in _IN_MAGENT and importlib.util.find_spec("magent2"):
+    if magent and environment.name in _IN_MAGENT and importlib.util.find_spec("magent2"):
         assert isinstance(environment, GridWorld)
         rows += [measure_engine(environment, agent_steps)]
         rows += [measure_pettingzoo(environment, agent_steps)] if count <= 10_000 else []

@@ -186,6 +186,8 @@ def _print_players(players: Iterable[tuple[str, dict[str, Any]]]) -> None:
 
 
 def _short(value: Any) -> str:
+    if value is None:
+        return "-"
     return f"{value:.3f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
 
 
@@ -253,19 +255,12 @@ def _replay(arguments: list[str]) -> None:
 
 
 def _plot(arguments: list[str]) -> None:
-    from swarmfield import plots
-    from swarmfield.training import run_folder
+    from swarmfield.training.pictures import plot
 
     first_option = next((i for i, w in enumerate(arguments) if w.startswith("-")), len(arguments))
     runs, rest = _run_and_rest("plot", arguments, max(1, first_option))
     options = parse(PlotOptions, rest, "swarmfield plot RUN [RUN ...]")
-    folders = [run_folder.open_existing(Path(path)) for path in runs]
-    names = [folder.path.resolve().name for folder in folders]
-    labels = names if len(set(names)) == len(names) else [str(folder.path) for folder in folders]
-    rows = {label: folder.read_metrics() for label, folder in zip(labels, folders, strict=True)}
-    output = options.output or folders[0].learning_curve
-    plots.learning_curve(rows, output)
-    print(output)
+    print(plot(*runs, output=options.output))
 
 
 def _bench(arguments: list[str]) -> None:

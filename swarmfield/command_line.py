@@ -64,7 +64,8 @@ class PlotOptions:
     """Options of a plot."""
 
     output: Path | None = None
-    """File to write (.png, .svg or .pdf); the first run's learning_curve.png if not given."""
+    """File to write (.png, .svg or .pdf); the first run's learning_curve.png if not given, or
+    its comparison.png for several."""
 
 
 def parse(options: Any, arguments: list[str], program: str, default: Any = None) -> Any:

@@ -88,41 +88,63 @@ def learning_curve(runs: Mapping[str, Sequence[Row]], path: str | Path) -> None:
         _save(figure, path)
 
 
-def throughput(rows: Sequence[Row], path: str | Path) -> None:
-    """Draw agent steps a second against the number of agents, both on logarithmic axes.
+MEASURES = {
+    "agent_steps_per_second": ("Throughput", "agent steps a second"),
+    "compile_seconds": ("Compile time", "seconds"),
+    "megabytes": ("Memory", "MB"),
+}
+"""What is drawn of a benchmark's rows: the field, and its panel's title and unit."""
+
+
+def benchmark(rows: Sequence[Row], path: str | Path) -> None:
+    """Draw throughput, compile time and memory against the number of agents.
 
     Args:
         rows: One object a measurement: `label` of its series, `num_agents`,
-            `agent_steps_per_second`.
+            `agent_steps_per_second`, and where they were measured `compile_seconds` and
+            `megabytes`.
         path: Where to write: `.png`, `.svg` or `.pdf`.
 
     Raises:
-        SwarmfieldError: There are no rows with positive, finite numbers, the suffix is
+        SwarmfieldError: There is no throughput with positive, finite numbers, the suffix is
             unknown, or the file cannot be written.
     """
     _check_suffix(path)
-    points = {label: _points(rows, label) for label in dict.fromkeys(r["label"] for r in rows)}
-    if not any(len(series) for series in points.values()):
+    labels = list(dict.fromkeys(row["label"] for row in rows))
+    points = {name: [_points(rows, label, name) for label in labels] for name in MEASURES}
+    measured = sum(len(series) for series in points["agent_steps_per_second"])
+    if not measured:
         raise SwarmfieldError(
             "There is no throughput to draw: no row has a positive, finite num_agents and "
             "agent_steps_per_second; measure again."
         )
-    skipped = len(rows) - sum(len(series) for series in points.values())
+    drawn = [name for name in MEASURES if any(len(series) for series in points[name])]
     with _style():
-        figure = _figure(8.0, 5.0)
-        axes = figure.subplots()
-        for marker, (label, series) in zip(
-            itertools.cycle("osD^vP*X"), points.items(), strict=False
-        ):
-            axes.plot(*series.T, label=label, marker=marker, markersize=5.5)
-        axes.set(xscale="log", yscale="log", title="Throughput", xlabel="agents")
-        axes.set_ylabel("agent steps a second")
-        axes.xaxis.set_major_formatter(_engineering())
-        axes.yaxis.set_major_formatter(_engineering())
-        axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
-        if skipped:
-            _note(figure, f"{skipped} measurement(s) without a positive number are left out.")
+        figure = _figure(1.0 + 4.0 * len(drawn), 4.6)
+        for axes, name in zip(figure.subplots(1, len(drawn), squeeze=False)[0], drawn, strict=True):
+            _draw_measure(axes, name, labels, points[name])
+        handles, names = figure.axes[0].get_legend_handles_labels()
+        figure.legend(handles, names, loc="outside upper left", ncols=len(names))
+        if len(rows) > measured:
+            words = f"{len(rows) - measured} measurement(s) without a positive number are left out."
+            _note(figure, words)
         _save(figure, path)
+
+
+def _draw_measure(
+    axes: Axes, name: str, labels: Sequence[str], points: Sequence[Float[np.ndarray, "n 2"]]
+) -> None:
+    colours, markers = itertools.cycle(ON_LIGHT), itertools.cycle("osD^vP*X")
+    for label, series, colour, marker in zip(labels, points, colours, markers, strict=False):
+        axes.plot(*series.T, label=label, color=colour, marker=marker, markersize=5.5)
+    title, unit = MEASURES[name]
+    axes.set(xscale="log", title=title, xlabel="agents", ylabel=unit)
+    if name == "compile_seconds":
+        axes.set_ylim(bottom=0)
+    else:
+        axes.set_yscale("log")
+        axes.yaxis.set_major_formatter("{x:g}" if name == "megabytes" else _engineering())
+    axes.xaxis.set_major_formatter(_engineering())
 
 
 def _draw_panel(
@@ -197,9 +219,9 @@ def _meaning(num_seeds: int) -> str:
     return f"IQM and 95 % interval of {num_seeds} seeds"
 
 
-def _points(rows: Sequence[Row], label: str) -> Float[np.ndarray, "n 2"]:
-    """Number of agents and throughput of one series, sorted; positive and finite ones only."""
-    pairs = [(r["num_agents"], r["agent_steps_per_second"]) for r in rows if r["label"] == label]
+def _points(rows: Sequence[Row], label: str, name: str) -> Float[np.ndarray, "n 2"]:
+    """Number of agents and a measure of one series, sorted; positive and finite ones only."""
+    pairs = [(r["num_agents"], r.get(name)) for r in rows if r["label"] == label]
     numbers = np.array([(n, np.nan if rate is None else rate) for n, rate in pairs], np.float64)
     numbers = numbers[(np.isfinite(numbers) & (numbers > 0)).all(axis=-1)]
     return numbers[np.argsort(numbers[:, 0], kind="stable")]

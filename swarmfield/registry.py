@@ -29,8 +29,9 @@ def lookup(registry: Mapping[str, Entry], name: str, what: str) -> Entry:
     Raises:
         SwarmfieldError: If there is none, naming the nearest.
     """
-    if name not in registry:
-        raise SwarmfieldError(f"There is no {what} named {name!r}; {suggest(name, registry)}.")
+    if not isinstance(name, str) or name not in registry:
+        nearest = suggest(str(name), registry)
+        raise SwarmfieldError(f"There is no {what} named {name!r}; {nearest}.")
     return registry[name]
 
 

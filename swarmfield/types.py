@@ -212,7 +212,8 @@ class Transitions(eqx.Module):
     Attributes:
         now: The learner's team at t.
         next: The same at t + 1; its `last_action` and `reward` are those of the transition.
-        record: What acting recorded at t and t + 1 (an empty pytree where nothing is).
+        record: What acting recorded on the way to `now` (an empty pytree where nothing is).
+        next_record: The same of acting at `now`, which chose this transition's actions.
         agents: Rows of the sampled agents.
         weight: Weight of each sample in the loss; 0 for what is no transition.
     """

@@ -5,6 +5,8 @@ import inspect
 import json
 import re
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -94,6 +96,40 @@ def test_a_loaded_policy_acts(run: swarmfield.Run) -> None:
         state, timesteps = player.environment.step(key, state, joint)
     again, _ = player.act(timesteps[player.team.name], memory, key)
     assert (again == player.act(timesteps[player.team.name], memory, jax.random.key(1))[0]).all()
+
+
+def test_a_loaded_policy_refuses_what_it_cannot_read(run: swarmfield.Run) -> None:
+    player, key = swarmfield.load(run.path), jax.random.key(0)
+    environment = swarmfield.load(run.path, env={"num_agents": 5}).environment
+    timestep = environment.reset(key)[1][player.team.name]
+    with pytest.raises(swarmfield.SwarmfieldError, match=r"not of .*, where the player acts"):
+        player.act(timestep, None, key)
+
+
+WRONG_TYPES = """
+import sys, swarmfield as sf
+for call in (
+    lambda: sf.load(sys.argv[1], which="first"),
+    lambda: sf.evaluate(sys.argv[1], episodes=2.5),
+    lambda: sf.evaluate(sys.argv[1], evaluation_seed=1.5),
+    lambda: sf.make(3),
+    lambda: sf.train(None, "battle"),
+):
+    try:
+        call()
+    except sf.SwarmfieldError as error:
+        print(error)
+"""
+
+
+def test_arguments_of_other_types_are_refused() -> None:
+    """In a process where annotations are not enforced, as a user's are not."""
+    path = tiny.finished(tiny.BATTLE + " --env-steps 100 --evaluations 3 --checkpoints 1")
+    words = [sys.executable, "-c", WRONG_TYPES, str(path)]
+    said = subprocess.run(words, capture_output=True, text=True, check=True).stdout.splitlines()
+    wanted = ("which is 'first'", "is 2.5", "is 1.5", "named 3", "named None")
+    assert len(said) == len(wanted)
+    assert all(each in line for each, line in zip(wanted, said, strict=True)), said
 
 
 def test_a_run_can_be_moved(run: swarmfield.Run, tmp_path: Path) -> None:

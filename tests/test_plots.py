@@ -162,10 +162,11 @@ def test_throughput_names_its_series_and_what_it_leaves_out(tmp_path, text_in_sv
         for label, rate in (("swarmfield", 1000.0), ("another", 10.0))
         for agents in (100, 10_000)
     ]
+    rows[0] |= {"compile_seconds": 2.0, "megabytes": 7.0}
     rows.append({"label": "another", "num_agents": 10**6, "agent_steps_per_second": None})
-    plots.throughput(rows, tmp_path / "throughput.svg")
+    plots.benchmark(rows, tmp_path / "throughput.svg")
     words = words_in(tmp_path / "throughput.svg")
-    for expected in ("swarmfield", "another", "1 measurement(s) without", ">10k<", ">1M<"):
+    for expected in ("swarmfield", "another", "1 measurement(s) without", ">10k<", "Memory"):
         assert expected in words
 
 
@@ -174,4 +175,4 @@ def test_throughput_names_its_series_and_what_it_leaves_out(tmp_path, text_in_sv
 )
 def test_throughput_without_numbers_is_refused(rows, tmp_path):
     with pytest.raises(SwarmfieldError, match="no throughput to draw"):
-        plots.throughput(rows, tmp_path / "throughput.png")
+        plots.benchmark(rows, tmp_path / "throughput.png")

@@ -11,6 +11,7 @@ from swarmfield.options import LARGEST_FLOAT, spelled
 from swarmfield.types import SwarmfieldError
 
 POSITIVE = f"above 0 and at most {LARGEST_FLOAT:.4g}"
+_PROBABILITY = "a number from 0 to 1"
 _NOT_NEGATIVE = f"from 0 to {LARGEST_FLOAT:.4g}"
 
 
@@ -43,11 +44,11 @@ class QLearningConfig:
     schedule: Literal["linear", "mfrl"] = "linear"
     """Of the exploration: a straight line, or the reference code's two."""
     explore_start: float = 1.0
-    """Temperature or epsilon at the start."""
+    """Temperature at the start, >= 0; or epsilon, in [0, 1]."""
     explore_end: float = 0.05
-    """Temperature or epsilon at the end."""
+    """Temperature at the end, >= 0; or epsilon, in [0, 1]."""
     explore_fraction: float = 0.7
-    """Share of the run in which the straight line falls, in [0, 1]."""
+    """Share of the run in which the straight line falls, in [0, 1]; `mfrl` has its own."""
     trunk: TrunkName = "mlp"
     """How a view is read: `mfrl` is the reference code's convolutions, `mlp` is cheaper."""
     max_gradient_norm: float = 10.0
@@ -58,9 +59,11 @@ class QLearningConfig:
             require(self, name, lambda x: 0 < x <= LARGEST_FLOAT, POSITIVE)
         require(self, "tau", lambda x: 0 < x <= 1, "above 0 and at most 1")
         for name in ("gamma", "explore_fraction"):
-            require(self, name, lambda x: 0 <= x <= 1, "a number from 0 to 1")
+            require(self, name, lambda x: 0 <= x <= 1, _PROBABILITY)
+        probability = self.exploration == "epsilon"
+        most, wanted = (1, _PROBABILITY) if probability else (LARGEST_FLOAT, _NOT_NEGATIVE)
         for name in ("explore_start", "explore_end"):
-            require(self, name, lambda x: 0 <= x <= LARGEST_FLOAT, _NOT_NEGATIVE)
+            require(self, name, lambda x: 0 <= x <= most, wanted)
         for name in ("batch_size", "updates", "every", "capacity"):
             require(self, name, lambda x: x >= 1, "a whole number of at least 1")
         require(self, "warmup", lambda x: x >= 0, "a whole number of at least 0")

@@ -26,7 +26,7 @@ import numpy as np
 from jaxtyping import PyTree
 
 from swarmfield.training import arrays, manifest
-from swarmfield.training.run_folder import JSON, sync, to_json
+from swarmfield.training.json_files import JSON, sync, to_json
 from swarmfield.types import SwarmfieldError
 
 ARRAYS = "arrays"
@@ -124,6 +124,13 @@ def newest_good(folder: Path) -> tuple[Path | None, list[str]]:
             return path, faults
         faults.append(fault)
     return None, faults
+
+
+def drop_others(folder: Path, env_steps: int) -> None:
+    """Delete every checkpoint but the one at that step."""
+    for path in _newest_first(folder):
+        if path.name != f"{env_steps:012d}":
+            _delete(path)
 
 
 def prune(folder: Path, keep: int) -> None:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import Array, Float, Int, PyTree
 
 from swarmfield.networks import compiler_options
 from swarmfield.training import off_policy
@@ -21,10 +21,17 @@ from swarmfield.types import PRNGKey
 
 
 class Best(eqx.Module):
-    """The policy that did best in evaluation so far, of each seed."""
+    """The policy that did best in evaluation so far, of each seed.
+
+    Attributes:
+        policy: Its parameters.
+        score: Its mean return, minus infinity before the first evaluation.
+        time: Steps of all environments until then.
+    """
 
     policy: PyTree
     score: Float[Array, " S"]
+    time: Int[Array, " S"]
 
 
 class Saved(eqx.Module):
@@ -43,12 +50,14 @@ class Programs(NamedTuple):
         evaluate: `(policy, opponent, keys) -> episodes` of each of the setup's matches, by
             name; compiled when first called.
         compile_seconds: What compiling the first two took.
+        working_bytes: Memory that `advance` takes besides what it is given.
     """
 
     advance: Callable[[Run, Array, Array], Run]
     close: Callable[[Run], tuple[Run, dict[str, Any]]]
     evaluate: dict[str, Callable[[PyTree, PyTree, PRNGKey], Episodes]]
     compile_seconds: float
+    working_bytes: int
 
 
 def begin(setup: Setup, seeds: Sequence[int], opponent: PyTree) -> Saved:
@@ -58,7 +67,8 @@ def begin(setup: Setup, seeds: Sequence[int], opponent: PyTree) -> Saved:
     )
     run = jax.jit(start)(seed_keys(seeds), opponent)
     policy = jax.tree.map(jnp.copy, setup.algorithm.policy(run.learner))
-    return Saved(run, Best(policy, jnp.full(len(seeds), -jnp.inf)))
+    never = jnp.full(len(seeds), -jnp.inf, jnp.float32), jnp.zeros(len(seeds), jnp.int32)
+    return Saved(run, Best(policy, *never))
 
 
 def shapes(setup: Setup, seeds: Sequence[int], opponent: PyTree) -> Saved:
@@ -93,4 +103,6 @@ def compile_programs(setup: Setup, saved: Saved) -> Programs:
         name: evaluator(match, num_episodes, num_seeds, options)
         for name, match in setup.matches.items()
     }
-    return Programs(advance, close, evaluate, seconds)
+    memory = advance.memory_analysis()
+    working = 0 if memory is None else memory.temp_size_in_bytes
+    return Programs(advance, close, evaluate, seconds, working)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from numbers import Integral
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -12,10 +13,12 @@ from swarmfield.algorithms import ALGORITHMS
 from swarmfield.environments import ENVIRONMENTS
 from swarmfield.options import spelled, typed
 from swarmfield.registry import configure, lookup
-from swarmfield.training.run_folder import read_object
+from swarmfield.training.json_files import read_object
 from swarmfield.types import SwarmfieldError
 
 MOST_STEPS = 2**31 - 1
+MOST_AT_ONCE = 10**6
+"""Environments side by side, or episodes of one evaluation."""
 """Steps of one environment that the compiled loop can count."""
 
 MOST_SEEDS = 2**16
@@ -46,8 +49,8 @@ class TrainConfig(Generic[EnvConfig, AlgoConfig]):
     run_dir: Path | None = None
     """Folder to make; under `runs/` with a name of its own if not given."""
     report_every: int | None = None
-    """Environment steps between reports; about as long as all environments take for one
-    episode if not given."""
+    """Environment steps between reports; if not given, whole episodes of all environments, so
+    that there are about fifty reports. Self-play's opponent follows at reports."""
     evaluations: int = 10
     """Greedy evaluations on the way, for `best`, the last at the end; 0 for none."""
     evaluation_episodes: int = 20
@@ -56,11 +59,12 @@ class TrainConfig(Generic[EnvConfig, AlgoConfig]):
     """Checkpoints on the way, besides the first and the last."""
 
     def __post_init__(self) -> None:
-        for name in ("env_steps", "num_envs"):
+        for name in ("env_steps", "num_envs", "evaluation_episodes"):
             _require(name, getattr(self, name), 1)
+        require_at_most("num_envs", self.num_envs, MOST_AT_ONCE)
+        require_at_most("evaluation_episodes", self.evaluation_episodes, MOST_AT_ONCE)
         for name in ("evaluations", "checkpoints"):
             _require(name, getattr(self, name), 0)
-        _require("evaluation_episodes", self.evaluation_episodes, 1)
         _require_multiple("env_steps", self.env_steps, self.num_envs)
         if self.env_steps // self.num_envs > MOST_STEPS:
             raise SwarmfieldError(
@@ -91,8 +95,10 @@ def require_seeds(seeds: Sequence[int]) -> None:
         SwarmfieldError: One is out of range.
     """
     for seed in seeds:
-        if not 0 <= seed < 2**32:
-            raise SwarmfieldError(f"A seed is {seed}, but must be from 0 to {2**32 - 1}.")
+        if not isinstance(seed, Integral) or not 0 <= seed < 2**32:
+            raise SwarmfieldError(
+                f"A seed is {seed!r}, but must be a whole number from 0 to {2**32 - 1}."
+            )
 
 
 def _require(name: str, value: int, least: int) -> None:
@@ -100,6 +106,12 @@ def _require(name: str, value: int, least: int) -> None:
         raise SwarmfieldError(
             f"{spelled(name)} is {value}, but must be a whole number of at least {least}."
         )
+
+
+def require_at_most(name: str, value: int, most: int) -> None:
+    """Refuse more of something than can be had."""
+    if value > most:
+        raise SwarmfieldError(f"{spelled(name)} is {value}, but must be at most {most}.")
 
 
 def _require_multiple(name: str, value: int, num_envs: int) -> None:
@@ -115,7 +127,7 @@ def _require_multiple(name: str, value: int, num_envs: int) -> None:
 def _parse_range(text: str) -> list[int]:
     first, colon, last = text.partition(":")
     numbers = colon and first.isdecimal() and last.isdecimal()
-    if not (numbers and 0 < int(last) - int(first) <= MOST_SEEDS):
+    if not (numbers and len(text) < 30 and 0 < int(last) - int(first) <= MOST_SEEDS):
         raise SwarmfieldError(
             f"--seeds is {text!r}, but must be a range such as 0:4 (seeds 0, 1, 2 and 3), of at "
             f"most {MOST_SEEDS} seeds."

@@ -12,7 +12,8 @@ from io import FileIO
 from pathlib import Path
 from typing import Any
 
-from swarmfield.training.run_folder import RunFolder, to_json
+from swarmfield.training.json_files import to_json
+from swarmfield.training.run_folder import RunFolder
 from swarmfield.types import SwarmfieldError
 
 # What a reader looks for comes first; the rest follows in alphabetical order.
@@ -30,21 +31,21 @@ class MetricsLog:
     Args:
         folder: The run.
         position: Where the file ended when the checkpoint to go on from was made: what came
-            later is cut off, and TensorBoard told to forget it. None for a new run.
+            later is cut off, and TensorBoard told to forget it. 0 for a new run.
 
     Raises:
         SwarmfieldError: The file cannot be written, or is not the one that was left.
     """
 
-    def __init__(self, folder: RunFolder, position: int | None) -> None:
+    def __init__(self, folder: RunFolder, position: int) -> None:
         self._path = folder.metrics_file
         self._folder = folder.events
         self._events: dict[int | None, Events] = {}
         with _named(self._path):
-            self._file = _open_at(self._path, position or 0)
-        kept = folder.read_metrics() if position is not None else []
+            self._file = _open_at(self._path, position)
+        kept = folder.read_metrics()
         reached = kept[-1]["env_steps"] if kept else -1
-        self._purge_from = None if position is None else reached + 1
+        self._purge_from = reached + 1 if self._folder.exists() else None
 
     @property
     def position(self) -> int:

@@ -3,29 +3,30 @@
 from __future__ import annotations
 
 import dataclasses
+import signal
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from swarmfield.environments.wrappers import select
-from swarmfield.training import checkpoint
-from swarmfield.training.compiled import Best, Programs, Saved
-from swarmfield.training.evaluate import by_seed
+from swarmfield.training import checkpoint, off_policy
+from swarmfield.training.best import evaluate_and_keep
+from swarmfield.training.cadence import cadence
+from swarmfield.training.compiled import Programs, Saved
 from swarmfield.training.log import MetricsLog
+from swarmfield.training.off_policy import Run
 from swarmfield.training.run_folder import RunFolder
 from swarmfield.training.setup import Setup
 
 PULSE_SECONDS = 0.5
 """How long the compiled program may run before the host looks up: display and Ctrl-C."""
-
-EVALUATION_KEY = 2**32 - 3
-"""Folded into a seed's key for evaluations, so that they share no draw with training."""
 
 
 class TrainingError(RuntimeError):
@@ -51,33 +52,6 @@ class Counters:
     agent_steps: list[int] = field(default_factory=list)
     wall_seconds: float = 0.0
     metrics_position: int = 0
-
-
-class Cadence(NamedTuple):
-    """When things happen, in steps of all environments: decided by the config alone."""
-
-    report: int
-    evaluate: int
-    checkpoint: int
-
-
-def cadence(setup: Setup) -> Cadence:
-    """Reports about once an episode of all environments, or ten in a run shorter than that."""
-    config = setup.job.config
-    total = config.env_steps // config.num_envs
-    episode = setup.environment.max_steps + 1
-    if config.report_every is not None:
-        report = config.report_every // config.num_envs
-    elif total <= episode:
-        report = max(1, total // 10)
-    else:
-        report = max(1, round(total / 50 / episode)) * episode
-    num_reports = -(-total // report)
-
-    def each(times: int) -> int:
-        return max(1, num_reports // times) * report if times else 0
-
-    return Cadence(report, each(config.evaluations), each(config.checkpoints))
 
 
 def drive(
@@ -108,7 +82,7 @@ def drive(
         TrainingError: A loss was not finite.
         Interrupted: The user asked to stop; the run is saved.
     """
-    when = cadence(setup)
+    config, when = setup.job.config, cadence(setup)
     scheduled = setup.program.scheduled_steps
     clock = _Clock(counters)
     while counters.time < total:
@@ -116,20 +90,19 @@ def drive(
         if counters.time < scheduled:
             boundary = min(boundary, scheduled)
         saved = _advance_to(boundary, setup, programs, saved, counters, clock, tell, stopped)
-        if counters.time < boundary:
+        if counters.time < boundary and _is_good(saved.run):
             _save(setup, folder, saved, counters, log, clock)
             raise Interrupted
         run, figures = programs.close(saved.run)
         saved = eqx.tree_at(lambda s: s.run, saved, run)
         rows = _rows(setup, figures, counters, clock)
         _refuse_non_finite(setup, folder, figures, rows, log)
-        at_end = counters.time == scheduled
-        if when.evaluate and (at_end or counters.time % when.evaluate == 0):
-            saved = _evaluate(setup, programs, folder, saved, counters, rows)
+        if when.is_due(counters.time, config.evaluations):
+            saved = evaluate_and_keep(setup, programs, folder, saved, counters.time, rows)
         for row in rows:
             log.write(row)
-        tell(counters.time * setup.job.config.num_envs, mean_row(rows))
-        if counters.time == total or (when.checkpoint and counters.time % when.checkpoint == 0):
+        tell(counters.time * config.num_envs, mean_row(rows))
+        if counters.time == total or when.is_due(counters.time, config.checkpoints):
             _save(setup, folder, saved, counters, log, clock)
         clock.reported = clock.now()  # evaluating and saving are not part of the next rate
     return saved
@@ -216,6 +189,11 @@ def mean_row(rows: list[dict[str, Any]]) -> dict[str, Any]:
     return {**mean, rate: sum(row[rate] for row in rows)}
 
 
+def _is_good(run: Run) -> bool:
+    """Whether no loss and no parameter of any seed was anything but finite."""
+    return bool(jnp.all(run.window.failed_at < 0) & off_policy.all_finite(run.learner))
+
+
 def _refuse_non_finite(
     setup: Setup,
     folder: RunFolder,
@@ -241,46 +219,6 @@ def _refuse_non_finite(
     )
 
 
-def _evaluate(
-    setup: Setup,
-    programs: Programs,
-    folder: RunFolder,
-    saved: Saved,
-    counters: Counters,
-    rows: list[dict[str, Any]],
-) -> Saved:
-    """Play greedily, add the figures to the reports, keep each seed's best policy."""
-    policy = setup.algorithm.policy(saved.run.learner)
-    keys = evaluation_keys(saved, counters.time)
-    evaluate = next(iter(programs.evaluate.values()))
-    episodes = evaluate(policy, saved.run.opponent, keys)
-    summaries = by_seed(episodes)
-    for row, summary in zip(rows, summaries, strict=True):
-        for player, figures in summary.items():
-            row.update({f"evaluation/{player}/{name}": x for name, x in figures.items()})
-    score = jnp.asarray([s["learner"]["return_mean"] for s in summaries], jnp.float32)
-    better = score > saved.best.score
-    if not bool(jnp.any(better)):
-        return saved
-    best = Best(
-        select(better, policy, saved.best.policy),
-        jnp.where(better, score, saved.best.score),
-    )
-    env_steps = counters.time * setup.job.config.num_envs
-    checkpoint.save(folder.best, best, env_steps=env_steps, extra={"score": score.tolist()})
-    checkpoint.prune(folder.best, keep=1)
-    return eqx.tree_at(lambda s: s.best, saved, best)
-
-
-def evaluation_keys(saved: Saved, number: int) -> Any:
-    """A key for each seed's evaluation at a time."""
-
-    def of_seed(key: Any) -> Any:
-        return jax.random.fold_in(jax.random.fold_in(key, EVALUATION_KEY), number)
-
-    return jax.vmap(of_seed)(saved.run.key)
-
-
 def _save(
     setup: Setup,
     folder: RunFolder,
@@ -297,3 +235,23 @@ def _save(
         folder.checkpoints, saved, env_steps=env_steps, extra=dataclasses.asdict(counters)
     )
     checkpoint.prune(folder.checkpoints, keep=2)
+
+
+@contextmanager
+def stop_signal() -> Iterator[Callable[[], bool]]:
+    """Ctrl-C asks to stop after the piece that is running; a second one stops at once."""
+    asked = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield asked.is_set
+        return
+
+    def ask(number: int, frame: Any) -> None:
+        if asked.is_set():
+            signal.default_int_handler(number, frame)
+        asked.set()
+
+    before = signal.signal(signal.SIGINT, ask)
+    try:
+        yield asked.is_set
+    finally:
+        signal.signal(signal.SIGINT, before)

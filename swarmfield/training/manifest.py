@@ -41,14 +41,18 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def verify(path: Path) -> str | None:
-    """Say what is wrong with a folder, in one sentence; None if it is as it was written."""
+    """Say what is wrong with a folder, in one sentence; None if it is as it was written.
+
+    Raises:
+        SwarmfieldError: That cannot be said here: it is of a newer version, or the disk fails.
+    """
     try:
         content = (path / NAME).read_bytes()
         return _own_fault(path / NAME, content) or _file_fault(path, json.loads(content)["files"])
     except (FileNotFoundError, NotADirectoryError):
         return f"{path} is torn or not a checkpoint: it has no {NAME}."
     except OSError as error:
-        return f"{path} cannot be read: {error}."
+        raise SwarmfieldError(f"{path} cannot be read: {error}.") from None
 
 
 def _own_fault(file: Path, content: bytes) -> str | None:
@@ -59,7 +63,7 @@ def _own_fault(file: Path, content: bytes) -> str | None:
     if not isinstance(body, dict) or not isinstance(body.get("format"), int):
         return f"{file} is not the manifest of a Swarmfield checkpoint."
     if body["format"] > FORMAT:
-        return (
+        raise SwarmfieldError(
             f"{file} has format {body['format']} and this version reads up to {FORMAT}: "
             "upgrade swarmfield."
         )

@@ -115,6 +115,10 @@ def _cross(first: Any, second: Any) -> Any:
     return jax.tree.map(cross, first, second)
 
 
+_BEGIN = 1
+"""Folded into a key of acting for what a new episode's memory draws."""
+
+
 def act(
     policy: Policy,
     learner: Any,
@@ -128,7 +132,7 @@ def act(
 
     def act_in_one(inputs: tuple[Timestep, Any, PRNGKey]) -> tuple[Array, Any, Any]:
         one, kept, key_one = inputs
-        begun = policy.begin(learner, one, kept, key_one)
+        begun = policy.begin(learner, one, kept, jax.random.fold_in(key_one, _BEGIN))
         kept = jax.tree.map(lambda new, old: jnp.where(one.first, new, old), begun, kept)
         return policy.act(learner, one, kept, key_one, jnp.broadcast_to(explore, (num_agents,)))
 

@@ -213,7 +213,7 @@ def close_window(program: Program, run: Run) -> tuple[Run, dict[str, Array]]:
         "rewards": window.rewards / jnp.maximum(window.agent_steps, 1),
         "updates": window.updates,
         "failed_at": window.failed_at,
-        "finite": _all_finite(run.learner),
+        "finite": all_finite(run.learner),
         "metrics": jax.tree.map(lambda x: x / jnp.maximum(window.updates, 1), window.metrics),
     }
     opponent = run.opponent
@@ -234,7 +234,7 @@ def close_window(program: Program, run: Run) -> tuple[Run, dict[str, Array]]:
     ), row
 
 
-def _all_finite(learner: PyTree) -> Bool[Array, ""]:
+def all_finite(learner: PyTree) -> Bool[Array, ""]:
     """A last update may spoil parameters without any loss to show it."""
     leaves = [x for x in jax.tree.leaves(learner) if jnp.issubdtype(x.dtype, jnp.floating)]
     return jnp.stack([jnp.all(jnp.isfinite(x)) for x in leaves]).all()

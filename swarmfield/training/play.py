@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import jax
 from jaxtyping import PyTree
 
 from swarmfield.training import run_folder
-from swarmfield.training.config import require_seeds
+from swarmfield.training.config import MOST_AT_ONCE, require_at_most, require_seeds
 from swarmfield.training.evaluate import Match, play_all, summarize
 from swarmfield.training.matchup import Sides, policy_of, random_policy, sides_of
 from swarmfield.training.player import (
@@ -53,10 +54,10 @@ def evaluate(
     """
     _require_playable(episodes, evaluation_seed)
     player = load(path, which=which, seed=seed, env=env)
-    kind = opponent if opponent is not None else player.job.config.opponent
-    match, parameters = opposed(player, kind)
+    match, parameters = opposed(player, opponent)
     result = _play(match, episodes, player.parameters, parameters, evaluation_seed)
-    against = kind or opponent_kind(player.job, player.environment)
+    trained_against = player.job.config.opponent
+    against = opponent or trained_against or opponent_kind(player.job, player.environment)
     name = _evaluation_name(match, against, env, which, seed)
     report = {
         "run": str(player.path),
@@ -104,21 +105,30 @@ def duel(
 
 
 def _require_playable(episodes: int, seed: int) -> None:
-    if episodes < 1:
-        raise SwarmfieldError(f"--episodes is {episodes}, but must be at least 1.")
+    if not isinstance(episodes, Integral) or episodes < 1:
+        raise SwarmfieldError(
+            f"--episodes is {episodes!r}, but must be a whole number of at least 1."
+        )
+    require_at_most("episodes", int(episodes), MOST_AT_ONCE)
     require_seeds([seed])
 
 
-def opposed(player: Player, kind: str | None, which: Which = "last") -> tuple[Match, PyTree]:
-    """The match of a player against an opponent, and the opponent's parameters."""
+def opposed(player: Player, kind: str | None = None, which: Which = "last") -> tuple[Match, PyTree]:
+    """The match of a player against an opponent, and the opponent's parameters.
+
+    Args:
+        player: The learner's side.
+        kind: `self`, `random` or a run's folder; what it was trained against if None.
+        which: The checkpoint of that run.
+    """
     environment = player.environment
     sides = sides_of(environment)
     if sides.away is None:
         return Match(environment, sides, player.policy, None), None
-    if kind is None:
-        kind = "self" if environment.interchangeable else "random"
-    if kind == player.job.config.opponent and player.job.frozen is not None:
+    if kind is None and player.job.frozen is not None:
         return _against_frozen(player, sides)
+    if kind is None:
+        kind = opponent_kind(player.job, environment)
     if kind == "random":
         return Match(environment, sides, player.policy, random_policy(sides.away)), None
     if not environment.interchangeable:

@@ -6,13 +6,14 @@ import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, PyTree
 
 from swarmfield.training import checkpoint, run_folder
+from swarmfield.training.best import env_steps_of
 from swarmfield.training.compiled import Best, Saved, shapes
 from swarmfield.training.config import Job, from_dict
 from swarmfield.training.matchup import Policy, policy_of, sides_of
@@ -66,10 +67,28 @@ class Player:
             >>> state, timesteps = player.environment.reset(key)  # doctest: +SKIP
             >>> memory = player.begin(timesteps["red"], key)  # doctest: +SKIP
             >>> actions, memory = player.act(timesteps["red"], memory, key)  # doctest: +SKIP
+
+        Raises:
+            SwarmfieldError: The timestep is of another environment than the player's.
         """
+        self._require_own(timestep)
         strength = jnp.full(self.team.num_agents, explore)
         actions, memory, _ = self._compiled(self.parameters, timestep, memory, key, strength)
         return actions, memory
+
+    def _require_own(self, timestep: Timestep) -> None:
+        shape = jax.tree.map(jnp.shape, timestep)
+        if shape != jax.tree.map(jnp.shape, self._example):
+            raise SwarmfieldError(
+                f"This timestep is not of {self.environment.description}, where the player acts; "
+                "load it for another size by `load(run, env={...})`."
+            )
+
+    @functools.cached_property
+    def _example(self) -> Any:
+        """A timestep of its team, as shapes."""
+        _, timesteps = jax.eval_shape(self.environment.reset, jax.random.key(0))
+        return timesteps[self.team.name]
 
     @functools.cached_property
     def _compiled(self) -> Any:
@@ -100,15 +119,17 @@ def load(
     environment = build_environment(job, env)
     team = sides_of(environment).home
     require_same_reading(folder.path, job, team)
+    if which not in get_args(Which):
+        allowed = ", ".join(get_args(Which))
+        raise SwarmfieldError(f"which is {which!r}, but must be one of: {allowed}.")
     seeds = job.config.seed_list
     if seed is not None and seed not in seeds:
-        raise SwarmfieldError(f"Run {path} has no seed {seed}; choose one of {seeds}.")
+        raise SwarmfieldError(f"Run {path} has no seed {seed!r}; choose one of {seeds}.")
     newest = _newest(folder.best if which == "best" else folder.checkpoints)
     index = 0 if seed is None else seeds.index(seed)
-    stacked = _restore_policy(job, newest, which)
+    stacked, env_steps = _restore_policy(job, newest, which)
     parameters = jax.tree.map(lambda x: x[index], stacked)
-    env_steps = checkpoint.read_manifest(newest)["env_steps"]
-    return Player(folder.path, job, environment, team, parameters, env_steps)
+    return Player(folder.path, job, environment, team, parameters, env_steps[index])
 
 
 def load_frozen_opponent(player: Player) -> PyTree:
@@ -148,12 +169,15 @@ def _saved_shapes(setup: Setup) -> Saved:
     return shapes(setup, setup.job.config.seed_list, frozen)
 
 
-def _restore_policy(job: Job, path: Path, which: Which) -> PyTree:
+def _restore_policy(job: Job, path: Path, which: Which) -> tuple[PyTree, list[int]]:
+    """Every seed's policy, and the environment steps it learned from."""
     setup = assemble(job)
     if which == "best":
         best: Best = checkpoint.restore(path, _saved_shapes(setup).best)
-        return best.policy
-    return setup.algorithm.policy(checkpoint.restore(path, _saved_shapes(setup)).run.learner)
+        return best.policy, env_steps_of(best, job.config.num_envs)
+    saved: Saved = checkpoint.restore(path, _saved_shapes(setup))
+    env_steps = checkpoint.read_manifest(path)["env_steps"]
+    return setup.algorithm.policy(saved.run.learner), [env_steps] * len(job.config.seed_list)
 
 
 def policy_shapes(job: Job) -> PyTree:

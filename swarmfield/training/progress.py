@@ -19,7 +19,6 @@ class Progress:
         began: When this session of the run began.
         arrivals: When the last updates came, and the environment steps they told.
         history: What the last reports said, by name.
-        num_reports: How many reports there were.
     """
 
     total: int
@@ -27,7 +26,6 @@ class Progress:
     began: float
     arrivals: tuple[tuple[float, int], ...] = ()
     history: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
-    num_reports: int = 0
 
     @property
     def fraction(self) -> float:
@@ -76,7 +74,7 @@ class Progress:
                 for name, number in numbers.items()
             },
         }
-        return replace(moved, history=history, num_reports=self.num_reports + 1)
+        return replace(moved, history=history)
 
 
 def _number(value: Any) -> float | None:

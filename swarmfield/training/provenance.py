@@ -8,8 +8,8 @@ from typing import Any
 
 import jax
 
+from swarmfield.training.cadence import cadence
 from swarmfield.training.config import to_dict
-from swarmfield.training.loop import cadence
 from swarmfield.training.setup import Setup, opponent_kind
 
 
@@ -27,6 +27,7 @@ def config_file(setup: Setup, target: int) -> dict[str, Any]:
             "seeds": job.config.seed_list,
             "opponent": job.config.opponent or opponent_kind(job, setup.environment),
             "report_every": cadence(setup).report * job.config.num_envs,
+            "replay": setup.program.experience._asdict(),
         },
         "versions": {"python": platform.python_version()}
         | {name: _version(name) for name in packages},

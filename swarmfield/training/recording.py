@@ -64,7 +64,7 @@ def write_replay(
     require_seeds([evaluation_seed])
     folder = run_folder.open_existing(Path(path))
     player = load(path, which=which, seed=seed)
-    match, opponent = opposed(player, player.job.config.opponent)
+    match, opponent = opposed(player)
     title = f"{player.job.algorithm} in {player.environment.description}"
     recording = record(match, player.parameters, opponent, jax.random.key(evaluation_seed), title)
     file = folder.replay_page.with_suffix(f".{form}")

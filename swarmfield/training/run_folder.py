@@ -1,21 +1,19 @@
-"""The folder a run lives in: its files' names, and JSON that survives a power cut."""
+"""The folder a run lives in: its files' names, and what is read from them and written."""
 
 from __future__ import annotations
 
 import difflib
 import json
-import math
 import os
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
+from swarmfield.training.json_files import read_object, reason_of, to_json, write_json
 from swarmfield.types import SwarmfieldError
-
-JSON: TypeAlias = "str | int | float | bool | Mapping[str, JSON] | Sequence[JSON] | None"
 
 
 @dataclass(frozen=True)
@@ -59,6 +57,11 @@ class RunFolder:
         return self.path / "learning_curve.png"
 
     @property
+    def comparison(self) -> Path:
+        """The same with the curves of other runs."""
+        return self.path / "comparison.png"
+
+    @property
     def replay_page(self) -> Path:
         """An episode, to be watched in a browser."""
         return self.path / "replay.html"
@@ -72,6 +75,35 @@ class RunFolder:
     def evaluations(self) -> Path:
         """Folder of later evaluations, such as on other map sizes."""
         return self.path / "evaluations"
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other processes from training this run at the same time.
+
+        Raises:
+            SwarmfieldError: One does.
+        """
+        import fcntl
+
+        with (self.path / ".lock").open("a") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise SwarmfieldError(
+                    f"{self.path} is being trained by another process; wait until it has ended."
+                ) from None
+            yield
+
+    def set_aside(self) -> Path:
+        """Move reports and checkpoints out of the way of a new beginning; where they are then."""
+        number = 1
+        while (aside := self.path / f"before-restart-{number}").exists():
+            number += 1
+        aside.mkdir()
+        for path in (self.metrics_file, self.checkpoints, self.summary_file):
+            if path.exists():
+                os.rename(path, aside / path.name)
+        return aside
 
     def write_config(self, config: Mapping[str, Any]) -> None:
         """Write `config.json`, all of it or nothing."""
@@ -131,7 +163,7 @@ class RunFolder:
         if not isinstance(row, dict):
             raise SwarmfieldError(
                 f"Line {number} of {self.metrics_file} is not a JSON object: "
-                "the file was altered; restore it from a copy or delete that line."
+                "the file was altered; restore it from a copy."
             )
         return row
 
@@ -140,25 +172,34 @@ def create(path: Path) -> RunFolder:
     """Make the folder of a new run.
 
     Args:
-        path: A folder that does not exist yet or is empty.
+        path: A folder that does not exist yet or is empty; one that a kill left before anything
+            was written into it counts as empty.
 
     Raises:
         SwarmfieldError: Something is there already, or it cannot be written.
     """
     folder = RunFolder(Path(path))
-    if folder.path.is_dir() and any(folder.path.iterdir()):
+    if _is_used(folder):
+        is_run = folder.config_file.exists()
         raise SwarmfieldError(
             f"Run folder {folder.path} already exists and is not empty: choose another "
-            f"--run-dir, or go on with that run by `swarmfield resume {folder.path}`."
+            + (f"--run-dir, or `swarmfield resume {folder.path}`." if is_run else "--run-dir.")
         )
     try:
-        folder.checkpoints.mkdir(parents=True)
+        folder.checkpoints.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise SwarmfieldError(
-            f"Cannot create run folder {folder.path}: {_reason(error)}; "
+            f"Cannot create run folder {folder.path}: {reason_of(error)}; "
             "choose a --run-dir in a folder you can write to."
         ) from None
     return folder
+
+
+def _is_used(folder: RunFolder) -> bool:
+    if not folder.path.is_dir():
+        return False
+    left_by_a_kill = (folder.checkpoints, folder.path / ".lock", folder.path / ".config.json.tmp")
+    return any(path not in left_by_a_kill for path in folder.path.rglob("*"))
 
 
 def open_existing(path: Path) -> RunFolder:
@@ -203,81 +244,6 @@ def default_path(
         number += 1
         path = root / f"{stem}-{number}"
     return path
-
-
-def to_json(value: Any) -> Any:
-    """Turn a value into what JSON can hold.
-
-    Scalars and arrays of NumPy and JAX become numbers and lists. JSON has no word for
-    numbers that are not finite, so they become null, which every parser reads.
-    """
-    if isinstance(value, Mapping):
-        return {str(key): to_json(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [to_json(item) for item in value]
-    if isinstance(value, float):
-        return float(value) if math.isfinite(value) else None
-    if hasattr(value, "tolist"):
-        return to_json(value.tolist())
-    if isinstance(value, os.PathLike):
-        return os.fspath(value)
-    return value
-
-
-def write_json(path: Path, value: Mapping[str, Any]) -> None:
-    """Replace a file by a JSON object, so that a power cut leaves the old or the new one.
-
-    Raises:
-        SwarmfieldError: The disk is full or the folder cannot be written.
-    """
-    text = json.dumps(to_json(value), indent=2, allow_nan=False) + "\n"
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(text.encode())
-        sync(temporary)
-        os.replace(temporary, path)
-        sync(path.parent)
-    except OSError as error:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise SwarmfieldError(
-            f"Cannot write {path}: {_reason(error)}; free space or make the folder writable."
-        ) from None
-
-
-def sync(path: Path) -> None:
-    """Wait until the disk has a file, or a folder's list of names."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def read_object(path: Path) -> dict[str, Any]:
-    """Read a file that holds a JSON object.
-
-    Raises:
-        SwarmfieldError: It cannot be read or holds something else.
-    """
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise SwarmfieldError(f"Cannot read {path}: {_reason(error)}.") from None
-    except ValueError as error:
-        value = f"not JSON ({error})"
-    if not isinstance(value, dict):
-        found = value if isinstance(value, str) else f"a {type(value).__name__}"
-        raise SwarmfieldError(
-            f"{path} is damaged: it should hold a JSON object and is {found}; "
-            "restore it from a copy, or train anew with another --run-dir."
-        )
-    return value
-
-
-def _reason(error: OSError) -> str:
-    return error.strerror or str(error)
 
 
 def _nearest(path: Path) -> str:

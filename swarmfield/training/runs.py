@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
-import signal
 import sys
-import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import jax.numpy as jnp
-
 from swarmfield.options import typed
 from swarmfield.training import checkpoint, run_folder
+from swarmfield.training.best import keep_best
 from swarmfield.training.compiled import (
     Saved,
     begin,
@@ -25,15 +20,15 @@ from swarmfield.training.compiled import (
 from swarmfield.training.config import Job, TrainConfig, from_dict, make_job
 from swarmfield.training.display import Display
 from swarmfield.training.log import MetricsLog
-from swarmfield.training.loop import Counters, Interrupted, drive
+from swarmfield.training.loop import Counters, Interrupted, drive, stop_signal
 from swarmfield.training.matchup import sides_of
+from swarmfield.training.memory import check_kept, check_working
 from swarmfield.training.provenance import config_file
 from swarmfield.training.run_folder import RunFolder
 from swarmfield.training.setup import (
     Setup,
     assemble,
     build_environment,
-    check_memory,
     opponent_kind,
 )
 from swarmfield.training.summary import summarize_run
@@ -95,13 +90,14 @@ def start(job: Job, *, quiet: bool = False) -> Run:
     job, opponent, setup = _prepare(job)
     named = config.seeds if config.seeds is not None else seeds[0]
     path = config.run_dir or run_folder.default_path(job.algorithm, job.environment, named)
+    described = config_file(setup, config.env_steps)
     folder = run_folder.create(path)
-    folder.write_config(config_file(setup, config.env_steps))
-    saved = begin(setup, seeds, opponent)
-    counters = Counters(agent_steps=[0] * len(seeds))
-    extra = vars(counters)
-    checkpoint.save(folder.checkpoints, saved, env_steps=0, extra=extra)
-    return _finish(setup, folder, saved, counters, config.env_steps, quiet)
+    with folder.locked():
+        folder.write_config(described)
+        saved = begin(setup, seeds, opponent)
+        counters = Counters(agent_steps=[0] * len(seeds))
+        checkpoint.save(folder.checkpoints, saved, env_steps=0, extra=vars(counters))
+        return _finish(setup, folder, saved, counters, config.env_steps, quiet)
 
 
 def _prepare(job: Job) -> tuple[Job, Any, Setup]:
@@ -120,7 +116,7 @@ def _prepare(job: Job) -> tuple[Job, Any, Setup]:
             f"{job.config.env} are too large to be built; lower --env.num-agents, --num-envs or "
             "the number of seeds."
         ) from None
-    setup.notes.append(check_memory(like, like.run.ring))
+    setup.notes.append(check_kept(like, like.run.ring))
     return job, opponent, setup
 
 
@@ -139,53 +135,57 @@ def resume(path: str | Path, *, env_steps: int | None = None, quiet: bool = Fals
     folder = run_folder.open_existing(Path(path))
     plain = folder.read_config()
     job = from_dict(plain)
-    total = _total(folder, plain, job, env_steps)
+    target = _target(plain, job)
+    total = target if env_steps is None else _allowed(job, env_steps)
     summary = folder.read_summary() or {}
     if total == summary.get("env_steps"):
         return Run(folder.path, summary)
-    setup = assemble(job)
-    seeds = job.config.seed_list
-    newest, faults = checkpoint.newest_good(folder.checkpoints)
-    setup.notes.extend(f"skipped: {fault}" for fault in faults)
-    if newest is None:
-        _, opponent = _with_frozen_opponent(job)
-        setup.notes.append("no checkpoint is good: starting again from config.json")
-        saved, counters = begin(setup, seeds, opponent), Counters(agent_steps=[0] * len(seeds))
-        shutil.rmtree(folder.best, ignore_errors=True)
-    else:
-        extra = checkpoint.read_manifest(newest)["extra"]
-        counters = Counters(**extra)
-        opponent = _frozen_shapes(job)
-        like = shapes(setup, seeds, opponent)
-        setup.notes.append(check_memory(like, like.run.ring))
-        saved = checkpoint.restore(newest, like)
-        _rewind_best(folder, saved, counters.time * job.config.num_envs)
-    if total != plain.get("target_env_steps"):
-        folder.write_config({**plain, "target_env_steps": total})
-    return _finish(setup, folder, saved, counters, total, quiet)
+    with folder.locked():
+        newest, faults = checkpoint.newest_good(folder.checkpoints)
+        _require_ahead(folder, job, total, newest)
+        setup, saved, counters = _last_state(folder, job, newest)
+        setup.notes.extend(f"skipped: {fault}" for fault in faults)
+        if total != target:
+            folder.write_config({**plain, "target_env_steps": total})
+        return _finish(setup, folder, saved, counters, total, quiet)
 
 
-def _rewind_best(folder: RunFolder, saved: Saved, env_steps: int) -> None:
-    """Put back the best policy of the resumed moment, should a later one have replaced it."""
-    newest, _ = checkpoint.newest_good(folder.best)
-    if newest is None or checkpoint.read_manifest(newest)["env_steps"] <= env_steps:
-        return
-    shutil.rmtree(folder.best)
-    if bool(jnp.any(saved.best.score > -jnp.inf)):
-        score = saved.best.score.tolist()
-        checkpoint.save(folder.best, saved.best, env_steps=env_steps, extra={"score": score})
+def _target(plain: Mapping[str, Any], job: Job) -> int:
+    """Where the run was to end: as first asked for, or as last resumed."""
+    return _allowed(job, plain.get("target_env_steps", job.config.env_steps))
 
 
-def _total(folder: RunFolder, plain: Mapping[str, Any], job: Job, env_steps: int | None) -> int:
-    target = plain.get("target_env_steps", job.config.env_steps)
-    wanted = typed(TrainConfig, {"env_steps": target if env_steps is None else env_steps})
-    total = replace(job.config, **wanted).env_steps  # refuses what num_envs cannot make exactly
-    if total < target:
+def _allowed(job: Job, env_steps: Any) -> int:
+    """A number of environment steps that this job's environments can make."""
+    return replace(job.config, **typed(TrainConfig, {"env_steps": env_steps})).env_steps
+
+
+def _require_ahead(folder: RunFolder, job: Job, total: int, newest: Path | None) -> None:
+    """Refuse to go on to a moment that has passed."""
+    done = 0 if newest is None else checkpoint.read_manifest(newest)["env_steps"]
+    least = max(done, job.config.env_steps)
+    if total < least:
         raise SwarmfieldError(
-            f"--env-steps is {total}, but {folder.path} is a run of {target} environment steps in "
-            "total; give at least that many."
+            f"--env-steps is {total}, but {folder.path} was to make {job.config.env_steps} "
+            f"environment steps and has made {done}; give at least {least}."
         )
-    return total
+
+
+def _last_state(folder: RunFolder, job: Job, newest: Path | None) -> tuple[Setup, Saved, Counters]:
+    """The newest good checkpoint's; if there is none, the beginning."""
+    setup, seeds = assemble(job), job.config.seed_list
+    if newest is None:
+        aside = folder.set_aside()
+        setup.notes.append(
+            f"no checkpoint is good: starting again from config.json; what there was is in {aside}"
+        )
+        _, opponent = _with_frozen_opponent(job)
+        return setup, begin(setup, seeds, opponent), Counters(agent_steps=[0] * len(seeds))
+    like = shapes(setup, seeds, _frozen_shapes(job))
+    setup.notes.append(check_kept(like, like.run.ring))
+    saved = checkpoint.restore(newest, like)
+    keep_best(folder, saved.best, job.config.num_envs)
+    return setup, saved, Counters(**checkpoint.read_manifest(newest)["extra"])
 
 
 def _with_frozen_opponent(job: Job) -> tuple[Job, Any]:
@@ -226,31 +226,46 @@ def _finish(
 ) -> Run:
     """Train to the end, then evaluate, draw and summarise."""
     num_envs = setup.job.config.num_envs
-    title = f"{setup.job.algorithm} in {setup.job.environment}"
-    position = counters.metrics_position
-    began = counters.time * num_envs
-    show = Display(title, total_env_steps, start_env_steps=began, quiet=quiet)
-    with MetricsLog(folder, position) as log, show as display, _stop_signal() as stopped:
-        for note in setup.notes:
-            display.say(note)
-        programs = compile_programs(setup, saved)
-
-        total = total_env_steps // num_envs
-        try:
-            saved = drive(
-                setup, programs, folder, saved, counters, total, log, display.update, stopped
-            )
-        except Interrupted:
-            raise Interrupted(
-                f"stopped and saved at {counters.time * num_envs} environment steps; go on by "
-                f"`swarmfield resume {folder.path}`."
-            ) from None
-        display.say(f"evaluating {setup.job.config.evaluation_episodes} greedy episodes")
-        summary = summarize_run(setup, programs, saved, counters)
-    _draw(setup, folder, quiet)
+    try:
+        summary = _train_and_evaluate(setup, folder, saved, counters, total_env_steps, quiet)
+        _draw(setup, folder, quiet)
+    except Interrupted:
+        raise Interrupted(
+            f"stopped and saved at {counters.time * num_envs} environment steps; go on by "
+            f"`swarmfield resume {folder.path}`."
+        ) from None
+    except KeyboardInterrupt:
+        raise Interrupted(
+            f"stopped; go on from the last checkpoint by `swarmfield resume {folder.path}`."
+        ) from None
     # Written last: a run with a summary has everything else that it can have.
     folder.write_summary(summary)
     return Run(folder.path, summary)
+
+
+def _train_and_evaluate(
+    setup: Setup,
+    folder: RunFolder,
+    saved: Saved,
+    counters: Counters,
+    total_env_steps: int,
+    quiet: bool,
+) -> dict[str, Any]:
+    config, position = setup.job.config, counters.metrics_position
+    title = f"{setup.job.algorithm} in {setup.job.environment}"
+    began, total = counters.time * config.num_envs, total_env_steps // config.num_envs
+    show = Display(title, total_env_steps, start_env_steps=began, quiet=quiet)
+    with MetricsLog(folder, position) as log, show as display:
+        for note in setup.notes:
+            display.say(note)
+        programs = compile_programs(setup, saved)
+        display.say(check_working(programs.working_bytes))
+        with stop_signal() as stopped:
+            saved = drive(
+                setup, programs, folder, saved, counters, total, log, display.update, stopped
+            )
+        display.say(f"evaluating {config.evaluation_episodes} greedy episodes")
+        return summarize_run(setup, programs, saved, counters)
 
 
 def _draw(setup: Setup, folder: RunFolder, quiet: bool) -> None:
@@ -265,23 +280,3 @@ def _draw(setup: Setup, folder: RunFolder, quiet: bool) -> None:
     except TooLargeError as error:
         if not quiet:
             print(f"no replay page: {error}", file=sys.stderr)
-
-
-@contextmanager
-def _stop_signal() -> Iterator[Callable[[], bool]]:
-    """Ctrl-C asks to stop after the piece that is running; a second one stops at once."""
-    asked = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield asked.is_set
-        return
-
-    def ask(number: int, frame: Any) -> None:
-        if asked.is_set():
-            signal.default_int_handler(number, frame)
-        asked.set()
-
-    before = signal.signal(signal.SIGINT, ask)
-    try:
-        yield asked.is_set
-    finally:
-        signal.signal(signal.SIGINT, before)

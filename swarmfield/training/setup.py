@@ -6,13 +6,10 @@ import dataclasses
 import functools
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
-from jaxtyping import PyTree
 
-from swarmfield import replay
 from swarmfield.algorithms import ALGORITHMS
 from swarmfield.environments import ENVIRONMENTS
 from swarmfield.environments.wrappers import AutoReset
@@ -48,10 +45,27 @@ class Setup(NamedTuple):
 
 def build_environment(job: Job, overrides: Mapping[str, Any] | None = None) -> Environment:
     """The job's environment, with some options changed."""
+    _require_device()
     config = job.config.env
     if overrides:
         config = dataclasses.replace(config, **typed(type(config), overrides, "env."))
     return ENVIRONMENTS[job.environment].build(config)
+
+
+def _require_device() -> None:
+    """Refuse to begin without a device to compute on.
+
+    Raises:
+        SwarmfieldError: JAX finds none of the platforms it was told to use.
+    """
+    try:
+        jax.devices()
+    except (RuntimeError, AssertionError):
+        asked = os.environ.get("JAX_PLATFORMS")
+        raise SwarmfieldError(
+            f"JAX finds no device with JAX_PLATFORMS={asked!r}; unset it, set it to cpu, or "
+            "install what that platform needs."
+        ) from None
 
 
 def build_algorithm(job: Job, environment: Environment, team: TeamSpec) -> Algorithm:
@@ -70,6 +84,8 @@ def assemble(job: Job) -> Setup:
     sides = sides_of(environment)
     algorithm = build_algorithm(job, environment, sides.home)
     notes = [environment.description]
+    if sides.swapped and job.config.num_envs == 1:
+        notes.append(f"in its one environment the learner always plays {sides.home.name}")
     experience = _fit(algorithm.experience, job, sides.home, notes)
     kind = opponent_kind(job, environment)
     opponent = _opponent(kind, job, environment, sides, algorithm)
@@ -116,7 +132,11 @@ def _opponent(
         return policy_of(algorithm)
     if kind == "random":
         return random_policy(sides.away)
-    assert job.frozen is not None, "a frozen opponent's job is set when its run is loaded"
+    if job.frozen is None:
+        raise SwarmfieldError(
+            f"The opponent is {job.config.opponent!r}, but the run's config.json lacks that run's "
+            "options; it was altered: restore it from a copy."
+        )
     return policy_of(build_algorithm(job.frozen, environment, sides.away))
 
 
@@ -146,46 +166,8 @@ def _fit(experience: Any, job: Job, team: TeamSpec, notes: list[str]) -> Replay:
     for name, value in capped.items():
         asked = getattr(experience, name)
         if value != asked:
-            notes.append(f"{name} {asked} is more than this run makes: capped at {value}")
+            notes.append(
+                f"{name} {asked} is more than {job.config.env_steps} environment steps make: "
+                f"capped at {value}"
+            )
     return experience._replace(**capped)
-
-
-def check_memory(shapes: PyTree, ring: replay.PackedStep) -> str:
-    """One line on the memory a run takes.
-
-    Args:
-        shapes: What it keeps, as shapes.
-        ring: Its replay.
-
-    Raises:
-        SwarmfieldError: If it takes more than there is.
-    """
-    needed = sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(shapes))
-    available = _available_bytes()
-    if needed > available:
-        raise SwarmfieldError(
-            f"This run would keep {needed / 1e9:.1f} GB, but {available / 1e9:.1f} GB are free; "
-            "lower --algo.capacity, --num-envs or the number of seeds."
-        )
-    return (
-        f"memory kept: {needed / 1e6:.0f} MB; replay: {replay.bytes_per_transition(ring):.0f} "
-        "bytes an agent-transition"
-    )
-
-
-def _available_bytes() -> int | float:
-    device = jax.local_devices()[0]
-    if device.platform == "cpu":
-        return _available_host_bytes()
-    limit = (device.memory_stats() or {}).get("bytes_limit")
-    return float("inf") if limit is None else limit
-
-
-def _available_host_bytes() -> int:
-    """Memory that programs can still take, the system's file cache included."""
-    try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-        available = next(line for line in lines if line.startswith("MemAvailable:"))
-        return int(available.split()[1]) * 1024
-    except (OSError, StopIteration):
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

@@ -10,9 +10,10 @@ import jax
 import numpy as np
 
 from swarmfield.statistics import summarize_episodes
+from swarmfield.training.best import evaluation_keys
 from swarmfield.training.compiled import Programs, Saved
 from swarmfield.training.evaluate import by_seed
-from swarmfield.training.loop import Counters, evaluation_keys
+from swarmfield.training.loop import Counters
 from swarmfield.training.setup import Setup
 
 

@@ -53,7 +53,7 @@ def curves(folder: Path) -> dict[str, dict[int, float]]:
 
 
 def test_every_report_is_one_line_in_a_stable_order(folder: RunFolder) -> None:
-    with MetricsLog(folder, None) as metrics:
+    with MetricsLog(folder, 0) as metrics:
         metrics.write({"q": 1.0, "loss": 2.0, "seed": 0, "wall_seconds": 3.0, "env_steps": 10})
         metrics.write({"env_steps": 20, "wall_seconds": 3.5, "seed": 0, "loss": 1.0, "q": 1.5})
     lines = folder.metrics_file.read_text().splitlines()
@@ -64,7 +64,7 @@ def test_every_report_is_one_line_in_a_stable_order(folder: RunFolder) -> None:
 
 
 def test_reports_can_be_read_at_once(folder: RunFolder) -> None:
-    with MetricsLog(folder, None) as metrics:
+    with MetricsLog(folder, 0) as metrics:
         assert metrics.position == 0
         metrics.write(row(10))
         assert len(folder.read_metrics()) == 1
@@ -72,7 +72,7 @@ def test_reports_can_be_read_at_once(folder: RunFolder) -> None:
 
 
 def test_array_scalars_and_what_is_not_finite(folder: RunFolder) -> None:
-    with MetricsLog(folder, None) as metrics:
+    with MetricsLog(folder, 0) as metrics:
         metrics.write(row(10, q=np.float32(0.25), loss=math.nan, games=np.int64(3)))
     text = folder.metrics_file.read_text()
     assert json.loads(text, parse_constant=pytest.fail)["loss"] is None
@@ -81,7 +81,7 @@ def test_array_scalars_and_what_is_not_finite(folder: RunFolder) -> None:
 
 
 def test_every_seed_has_its_own_curves(folder: RunFolder) -> None:
-    with MetricsLog(folder, None) as metrics:
+    with MetricsLog(folder, 0) as metrics:
         for seed in (3, 4):
             metrics.write({"env_steps": 10, "seed": seed, "return/learner": float(seed)})
         metrics.write({"env_steps": 10, "loss": 1.0})
@@ -91,7 +91,7 @@ def test_every_seed_has_its_own_curves(folder: RunFolder) -> None:
 
 
 def test_resuming_cuts_back_to_the_checkpoint(folder: RunFolder) -> None:
-    with MetricsLog(folder, None) as metrics:
+    with MetricsLog(folder, 0) as metrics:
         metrics.write(row(10, loss=1.0))
         metrics.sync()
         position = metrics.position
@@ -106,15 +106,15 @@ def test_resuming_cuts_back_to_the_checkpoint(folder: RunFolder) -> None:
 
 
 def test_starting_over_leaves_nothing_of_before(folder: RunFolder) -> None:
-    for position in (None, 0):
-        with MetricsLog(folder, position) as metrics:
-            metrics.write(row(10, loss=7.0 if position is None else 8.0))
+    for loss in (7.0, 8.0):
+        with MetricsLog(folder, 0) as metrics:
+            metrics.write(row(10, loss=loss))
     assert [r["loss"] for r in folder.read_metrics()] == [8.0]
     assert curves(folder.events / "seed-0")["loss"] == {10: 8.0}
 
 
 def test_a_torn_line_is_cut_away(folder: RunFolder) -> None:
-    with MetricsLog(folder, None) as metrics:
+    with MetricsLog(folder, 0) as metrics:
         metrics.write(row(10))
         position = metrics.position
     with open(folder.metrics_file, "a") as file:
@@ -126,7 +126,7 @@ def test_a_torn_line_is_cut_away(folder: RunFolder) -> None:
 
 @pytest.mark.parametrize("offset", [1, -1, 1000])
 def test_a_file_that_is_not_the_one_left_is_refused(folder: RunFolder, offset: int) -> None:
-    with MetricsLog(folder, None) as metrics:
+    with MetricsLog(folder, 0) as metrics:
         metrics.write(row(10))
         position = metrics.position
     before = folder.metrics_file.read_bytes()
@@ -138,7 +138,7 @@ def test_a_file_that_is_not_the_one_left_is_refused(folder: RunFolder, offset: i
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(SwarmfieldError, match=r"Cannot write .*metrics\.jsonl: Not a directory"):
-        MetricsLog(RunFolder(tmp_path / "file"), None)
+        MetricsLog(RunFolder(tmp_path / "file"), 0)
 
 
 def test_a_line_that_finds_no_room_is_told(
@@ -150,7 +150,7 @@ def test_a_line_that_finds_no_room_is_told(
 
     monkeypatch.setattr(log, "FileIO", Full)
     with (
-        MetricsLog(folder, None) as metrics,
+        MetricsLog(folder, 0) as metrics,
         pytest.raises(SwarmfieldError, match=r"metrics\.jsonl: No space left on device"),
     ):
         metrics.write(row(10))
@@ -165,7 +165,7 @@ from swarmfield.training.log import MetricsLog
 from swarmfield.types import SwarmfieldError
 folder = run_folder.RunFolder(Path(sys.argv[1]))
 try:
-    with MetricsLog(folder, None) as metrics:
+    with MetricsLog(folder, 0) as metrics:
         for step in range(100_000):
             metrics.write({"env_steps": step, "seed": 0, **{f"loss/{i}": 0.1 for i in range(50)}})
             metrics.sync()

@@ -103,6 +103,18 @@ def test_a_frozen_opponent_stays_as_it_was(against_frozen: Path) -> None:
     assert "evaluation_self" not in summary(against_frozen)
 
 
+def test_a_named_opponent_is_the_run_of_that_name(against_frozen: Path) -> None:
+    """Not the copy that was trained against, even where the name is the same."""
+    gone = json.loads((against_frozen / "config.json").read_text())["opponent"]
+    for command in (
+        f"evaluate {against_frozen} --opponent {gone}",
+        f"duel {against_frozen} {gone}",
+    ):
+        said = tiny.swarmfield(command)
+        assert said.code == 2
+        assert f"no run folder {gone}" in said.err
+
+
 @pytest.mark.slow
 def test_a_frozen_opponent_is_needed_no_more(against_frozen: Path) -> None:
     """Its parameters are in the run's own checkpoints."""

@@ -12,10 +12,11 @@ import jax.numpy as jnp
 import pytest
 import tiny
 
-from swarmfield.training import checkpoint
+from swarmfield.training import checkpoint, manifest
 from swarmfield.training.compiled import shapes
 from swarmfield.training.config import from_dict
 from swarmfield.training.display import Display
+from swarmfield.training.run_folder import RunFolder
 from swarmfield.training.setup import assemble
 
 WHOLE = tiny.TOY_RUN
@@ -52,6 +53,8 @@ def same(run: Path, whole: Path) -> None:
         ours, theirs = tiny.newest_arrays(run / kind), tiny.newest_arrays(whole / kind)
         assert ours.keys() == theirs.keys()
         assert [name for name in ours if ours[name] != theirs[name]] == []
+    best = [[path.name for path in (one / "checkpoints/best").iterdir()] for one in (run, whole)]
+    assert best[0] == best[1]
     summaries = [json.loads((one / "summary.json").read_text()) for one in (run, whole)]
     ours, theirs = (tiny.timeless(s) | {"peak_memory_bytes": None} for s in summaries)
     assert ours == theirs
@@ -80,6 +83,24 @@ def test_a_stop_by_the_user_is_saved_and_told(
     assert not (run / "summary.json").exists()
     assert tiny.swarmfield(f"resume {run}").code == 0
     same(run, tiny.finished(WHOLE))
+
+
+def test_a_stop_does_not_save_what_is_not_finite(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    update = Display.update
+
+    def interrupt(display: Display, env_steps: int, row: object = None) -> None:
+        update(display, env_steps, row)
+        if row is None and env_steps == 12:
+            signal.raise_signal(signal.SIGINT)
+
+    run = tmp_path / "run"
+    monkeypatch.setattr(Display, "update", interrupt)
+    said = tiny.swarmfield(WHOLE, "--algo.learning-rate", 1e30, "--run-dir", run)
+    assert said.code == 1
+    assert "not finite" in said.err
+    assert [path.name for path in checkpoints(run)] == [f"{0:012d}"]
 
 
 def test_a_finished_run_stays_as_it_is_even_without_checkpoints(tmp_path: Path) -> None:
@@ -153,7 +174,45 @@ def test_a_finished_run_goes_on(copy: Path) -> None:
     assert tiny.files(copy) == files
     refused = tiny.swarmfield(f"resume {copy} --env-steps 240")
     assert refused.code == 2
-    assert "at least that many" in refused.err
+    assert "at least 300" in refused.err
+
+
+def test_a_mistaken_total_can_be_taken_back(copy: Path) -> None:
+    config = json.loads((copy / "config.json").read_text())
+    (copy / "config.json").write_text(json.dumps(config | {"target_env_steps": 6_000_000}))
+    assert tiny.swarmfield(f"resume {copy} --env-steps {NUM_STEPS}").code == 0
+    config["target_env_steps"] = "many"
+    (copy / "config.json").write_text(json.dumps(config))
+    said = tiny.swarmfield(f"resume {copy}")
+    assert said.code == 2
+    assert "'many'" in said.err
+
+
+def test_a_run_is_trained_by_one_process_at_a_time(copy: Path) -> None:
+    with RunFolder(copy).locked():
+        said = tiny.swarmfield(f"resume {copy} --env-steps 300")
+    assert said.code == 2
+    assert "another process" in said.err
+    assert tiny.rows(copy) == tiny.rows(tiny.finished(WHOLE))
+
+
+def test_what_a_newer_version_wrote_is_left_alone(
+    copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = tiny.files(copy)
+    monkeypatch.setattr(manifest, "FORMAT", manifest.FORMAT - 1)
+    said = tiny.swarmfield(f"resume {copy} --env-steps 300")
+    assert said.code == 2
+    assert "upgrade swarmfield" in said.err
+    assert tiny.files(copy) == before
+
+
+def test_a_best_policy_that_is_gone_comes_back(copy: Path) -> None:
+    """As if it was killed between the two."""
+    shutil.rmtree(copy / "checkpoints/best")
+    (copy / "summary.json").unlink()
+    assert tiny.swarmfield(f"resume {copy}").code == 0
+    same(copy, tiny.finished(WHOLE))
 
 
 def test_a_damaged_checkpoint_is_passed_over_and_named(copy: Path) -> None:
@@ -186,6 +245,8 @@ def test_without_a_good_checkpoint_it_starts_again(copy: Path) -> None:
     assert said.code == 0, said.err
     assert "starting again from config.json" in said.out
     assert all(path.name in said.out for path in checkpoints(tiny.finished(WHOLE)))
+    for name in ("metrics.jsonl", "checkpoints"):
+        assert (copy / "before-restart-1" / name).exists()
     same(copy, tiny.finished(WHOLE))
 
 

@@ -9,8 +9,18 @@ from typing import Literal
 import jax.numpy as jnp
 from jaxtyping import Array, Float32, Int32
 
-from swarmfield.environments.gridworld.layout import AgentType, Group, Layout, RewardRule
-from swarmfield.environments.gridworld.options import require_finite, require_positive
+from swarmfield.environments.gridworld.layout import (
+    LARGEST_MAP,
+    AgentType,
+    Group,
+    Layout,
+    RewardRule,
+)
+from swarmfield.environments.gridworld.options import (
+    require_count,
+    require_finite,
+    require_map,
+)
 from swarmfield.environments.gridworld.placement import RandomPlacement
 from swarmfield.environments.gridworld.state import Tally
 from swarmfield.environments.gridworld.world import GridWorld
@@ -21,6 +31,7 @@ DEFAULT_MAP = 45
 _WALLS_PER_CELL = 0.03
 _PREDATORS_PER_CELL = 0.0125
 _PREY_PER_CELL = 0.025
+MOST_PREDATORS = int(LARGEST_MAP**2 * _PREDATORS_PER_CELL)
 
 
 @dataclass(frozen=True)
@@ -47,14 +58,11 @@ class AdversarialPursuitConfig:
     """Added for a predator that touches a prey; the prey gets its negative."""
 
     def __post_init__(self) -> None:
-        if self.map_size is not None and self.map_size < SMALLEST_MAP:
-            raise SwarmfieldError(
-                f"--env.map-size is {self.map_size}, but Adversarial Pursuit needs a map of at"
-                f" least {SMALLEST_MAP} x {SMALLEST_MAP}: choose a larger one."
-            )
+        if self.map_size is not None:
+            require_map("Adversarial Pursuit", self.map_size, SMALLEST_MAP)
         if self.num_agents is not None:
-            require_positive("num_agents", self.num_agents)
-        require_positive("max_steps", self.max_steps)
+            require_count("num_agents", self.num_agents, MOST_PREDATORS)
+        require_count("max_steps", self.max_steps)
         require_finite("tag_penalty", self.tag_penalty)
         require_finite("tag_reward", self.tag_reward)
         if self.map_size is not None and self.num_agents is not None:

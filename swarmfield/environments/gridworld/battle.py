@@ -10,9 +10,19 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float32, Int32
 
-from swarmfield.environments.gridworld.layout import AgentType, Group, Layout, RewardRule
+from swarmfield.environments.gridworld.layout import (
+    LARGEST_MAP,
+    AgentType,
+    Group,
+    Layout,
+    RewardRule,
+)
 from swarmfield.environments.gridworld.occupancy import ring
-from swarmfield.environments.gridworld.options import require_finite, require_positive
+from swarmfield.environments.gridworld.options import (
+    require_count,
+    require_finite,
+    require_map,
+)
 from swarmfield.environments.gridworld.placement import Placement
 from swarmfield.environments.gridworld.state import Tally
 from swarmfield.environments.gridworld.world import GridWorld
@@ -20,6 +30,7 @@ from swarmfield.types import PRNGKey, SwarmfieldError
 
 SMALLEST_MAP = 12
 DEFAULT_MAP = 40
+MOST_AGENTS = 2 * (LARGEST_MAP // 5) ** 2
 _FRONT = 3
 
 
@@ -53,17 +64,16 @@ class BattleConfig:
     """Added for a hit that kills."""
 
     def __post_init__(self) -> None:
-        if self.map_size is not None and self.map_size < SMALLEST_MAP:
-            raise SwarmfieldError(
-                f"--env.map-size is {self.map_size}, but Battle needs a map of at least"
-                f" {SMALLEST_MAP} x {SMALLEST_MAP}: choose a larger one."
-            )
+        if self.map_size is not None:
+            require_map("Battle", self.map_size, SMALLEST_MAP)
         if self.num_agents is not None and (self.num_agents < 2 or self.num_agents % 2):
             raise SwarmfieldError(
                 f"--env.num-agents is {self.num_agents}, but Battle splits it into two equal teams:"
                 " choose an even number of at least 2."
             )
-        require_positive("max_steps", self.max_steps)
+        if self.num_agents is not None:
+            require_count("num_agents", self.num_agents, MOST_AGENTS)
+        require_count("max_steps", self.max_steps)
         for name in _REWARDS:
             require_finite(name, getattr(self, name))
         if self.map_size is not None and self.num_agents is not None:

@@ -18,6 +18,9 @@ from swarmfield.types import SwarmfieldError
 
 Offset = tuple[int, int]
 
+LARGEST_MAP = 46_340
+"""Side of the largest map whose cells have numbers below 2**31."""
+
 
 def disc(radius: float | int, size: int = 1, inner: float = 0.0) -> tuple[Offset, ...]:
     """Cells whose distance from a body's centre is in [inner, radius], row by row.

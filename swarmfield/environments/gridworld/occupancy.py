@@ -8,6 +8,7 @@ from jaxtyping import Array, Bool, Int32, Integer
 
 from swarmfield.environments.gridworld.layout import Layout
 from swarmfield.environments.gridworld.state import State
+from swarmfield.types import SwarmfieldError
 
 BLOCKED = 0
 EMPTY = 1
@@ -16,7 +17,17 @@ FIRST_AGENT = 2
 
 
 def first_cells(layout: Layout, num_worlds: int) -> Int32[Array, "E 1"]:
-    """Where each world's cells start in the grid of all worlds; this cell is always wall."""
+    """Where each world's cells start in the grid of all worlds; this cell is always wall.
+
+    Raises:
+        SwarmfieldError: There are 2**31 cells or more.
+    """
+    if num_worlds * layout.num_cells >= 2**31:
+        size = layout.map_size
+        raise SwarmfieldError(
+            f"{num_worlds} worlds of {size} x {size} cells are more cells than 32 bits can number; "
+            "choose fewer environments or seeds side by side, or a smaller map."
+        )
     return jnp.arange(num_worlds, dtype=jnp.int32)[:, None] * layout.num_cells
 
 

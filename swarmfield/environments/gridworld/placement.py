@@ -11,7 +11,7 @@ from jaxtyping import Array, Bool, Int32
 
 from swarmfield.environments.gridworld.hashing import hash_numbers
 from swarmfield.environments.gridworld.layout import Layout
-from swarmfield.environments.gridworld.occupancy import look_up, ring
+from swarmfield.environments.gridworld.occupancy import first_cells, look_up, ring
 from swarmfield.types import PRNGKey
 
 _KIND_SHIFT = 26
@@ -55,22 +55,24 @@ class RandomPlacement:
         """Place everything in each of the worlds whose keys are given."""
         shape = (keys.shape[0], layout.map_size, layout.map_size)
         taken = jnp.broadcast_to(ring(layout.map_size), shape).reshape(-1)
-        search = _place(layout.map_size, keys, taken, (self.num_walls, 1), kind=0)
+        search = _place(layout, keys, taken, (self.num_walls, 1), kind=0)
         walls = search.taken.reshape(shape)
         found = []
         for i, group in enumerate(layout.groups):
             bodies = (group.num_agents, group.type.size)
-            search = _place(layout.map_size, keys, search.taken, bodies, kind=i + 1)
+            search = _place(layout, keys, search.taken, bodies, kind=i + 1)
             found.append((search.x, search.y))
         x, y = (jnp.concatenate(parts, axis=1) for parts in zip(*found, strict=True))
         return Placement(x, y, walls)
 
 
-def _place(size: int, keys: PRNGKey, taken: Array, bodies: tuple[int, int], kind: int) -> _Search:
+def _place(
+    layout: Layout, keys: PRNGKey, taken: Array, bodies: tuple[int, int], kind: int
+) -> _Search:
     """Find places for bodies, given by their number and side, in every world."""
-    count, side = bodies
+    (count, side), size = bodies, layout.map_size
     shape = (keys.shape[0], count)
-    first = jnp.arange(keys.shape[0], dtype=jnp.int32)[:, None] * size**2
+    first = first_cells(layout, keys.shape[0])
     rows = jnp.broadcast_to(jnp.arange(count, dtype=jnp.int32)[None, :, None], (*shape, side**2))
     offsets = jnp.array([dy * size + dx for dy in range(side) for dx in range(side)], jnp.int32)
     numbers = jnp.arange(2 * count, dtype=jnp.uint32) + jnp.uint32(kind << _KIND_SHIFT)

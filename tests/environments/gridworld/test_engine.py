@@ -120,17 +120,7 @@ def test_bodies_never_overlap_and_hit_points_stay_in_range(seed):
         for _ in range(3):
             actions, orders = draw(env.layout, random)
             state, timesteps = stepper(name)(orders, state, joint(env, actions))
-            cells = np.asarray(state.walls).astype(int)
-            sizes = np.repeat(
-                [g.type.size for g in env.layout.groups], [g.num_agents for g in env.layout.groups]
-            )
-            for i in np.flatnonzero(state.alive):
-                x, y = int(state.x[i]), int(state.y[i])
-                cells[y : y + sizes[i], x : x + sizes[i]] += 1
-            assert cells.max() == 1
-            most = max(g.type.hp for g in env.layout.groups)
-            assert np.all((np.asarray(state.hp) >= 0) & (np.asarray(state.hp) <= most))
-            assert np.all(np.asarray(state.hp)[~np.asarray(state.alive)] == 0)
+            check_bodies(env, state)
             for team in env.teams:
                 over = ~np.asarray(timesteps[team.name].alive)
                 assert not np.any(np.asarray(timesteps[team.name].reward)[over] > 0.11)
@@ -153,6 +143,78 @@ def test_agents_permuted_with_their_orders_are_outcomes_permuted(name):
     two, _ = stepper(name)(permuted, as_state(env, moved), joint(env, actions[shuffle]))
     for field in KEEP:
         np.testing.assert_array_equal(np.asarray(getattr(one, field))[shuffle], getattr(two, field))
+
+
+WORLDS_OF_ANY_SIZE = st.tuples(
+    st.sampled_from(["soldiers", "hunt"]),
+    st.integers(7, 20),
+    st.integers(1, 16),
+    st.integers(1, 16),
+)
+
+
+@hypothesis.settings(max_examples=hypothesis.settings().max_examples // 3)
+@hypothesis.given(world=WORLDS_OF_ANY_SIZE, seed=st.integers(0, 2**32 - 1))
+def test_worlds_of_any_size_keep_the_rules(world, seed):
+    """As sequential play has it; permuted with their agents; and the same with more dead rows."""
+    name, size, *counts = world
+    env, padded = (crowded(WORLDS[name], size, *(n + more for n in counts)) for more in (0, 3))
+    step, step_padded = jax.jit(env.step_in_order), jax.jit(padded.step_in_order)
+    random = np.random.default_rng(seed)
+    parts = board(env.layout, random)
+    rows = np.r_[: counts[0], counts[0] + 3 : sum(counts) + 3]
+    shuffle = np.concatenate(
+        [random.permutation(counts[0]), counts[0] + random.permutation(counts[1])]
+    )
+    for _ in range(4):
+        actions, orders = draw(env.layout, random)
+        state, shown = step(orders, as_state(env, parts), joint(env, actions))
+        check_bodies(env, state)
+
+        moved = {k: v if k == "walls" else v[shuffle] for k, v in parts.items()}
+        turned = Orders(orders.attack[shuffle], orders.move[shuffle])
+        permuted, _ = step(turned, as_state(env, moved), joint(env, actions[shuffle]))
+        wide, last = spread(parts, rows), sum(counts) + 5
+        more = Orders(*(spread_rows(order, rows, last) for order in orders))
+        acts = spread_rows(actions, rows, 0)
+        crowd, crowd_shown = step_padded(more, as_state(padded, wide), joint(padded, acts))
+
+        parts = play_step(env.layout, parts, actions, orders.attack, orders.move)
+        for field in KEEP:
+            expected = parts[field]
+            np.testing.assert_array_equal(np.asarray(getattr(state, field)), expected, field)
+            np.testing.assert_array_equal(getattr(permuted, field), expected[shuffle], field)
+            np.testing.assert_array_equal(np.asarray(getattr(crowd, field))[rows], expected, field)
+        for team, one in shown.items():
+            np.testing.assert_array_equal(one.shared.grid, crowd_shown[team].shared.grid)
+
+
+def spread_rows(values, rows, filler):
+    """Rows of a larger world; the others hold a filler."""
+    wide = np.full(len(rows) + 6, filler, values.dtype)
+    wide[rows] = values
+    return wide
+
+
+def spread(parts, rows):
+    """The agents of a board in rows of a larger world, with the dead between them."""
+    fillers = {"x": 1, "y": 1, "hp": 0, "alive": False}
+    agents = {name: spread_rows(parts[name], rows, fill) for name, fill in fillers.items()}
+    return {**agents, "walls": parts["walls"]}
+
+
+def check_bodies(env, state):
+    """No two on a cell, and hit points in range, 0 for the dead."""
+    cells, hp, alive = np.asarray(state.walls).astype(int), np.asarray(state.hp), state.alive
+    counts = [group.num_agents for group in env.layout.groups]
+    sizes = np.repeat([group.type.size for group in env.layout.groups], counts)
+    most = np.repeat([group.type.hp for group in env.layout.groups], counts)
+    for i in np.flatnonzero(alive):
+        x, y = int(state.x[i]), int(state.y[i])
+        cells[y : y + sizes[i], x : x + sizes[i]] += 1
+    assert cells.max() == 1
+    assert np.all((hp >= 0) & (hp <= most))
+    assert np.all(hp[~np.asarray(alive)] == 0)
 
 
 def test_more_dead_rows_change_nothing_for_the_others():
