@@ -132,7 +132,7 @@ def benchmark(rows: Sequence[Row], path: str | Path) -> None:
 
 
 def _draw_measure(
-    axes: Axes, name: str, labels: Sequence[str], points: Sequence[Float[np.ndarray, "n 2"]]
+    axes: Axes, name: str, labels: Sequence[str], points: Sequence[np.ndarray]
 ) -> None:
     colours, markers = itertools.cycle(ON_LIGHT), itertools.cycle("osD^vP*X")
     for label, series, colour, marker in zip(labels, points, colours, markers, strict=False):
