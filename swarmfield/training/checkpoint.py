@@ -230,6 +230,8 @@ def _check_fit(path: Path, stored: Mapping[str, Any], wanted: Mapping[str, Any])
         if name not in wanted:
             raise SwarmfieldError(f"Checkpoint {path} holds {name}, which this run lacks; {remedy}")
         there, here = stored[name], _outline(wanted[name])
+        if {there["dtype"], here["dtype"]} == {"float32", "float64"}:
+            remedy = "set JAX_ENABLE_X64 as it was then."
         if (there["shape"], there["dtype"]) != (here["shape"], here["dtype"]):
             raise SwarmfieldError(
                 f"Checkpoint {path} holds {name} as {there['dtype']}{there['shape']}, but this "

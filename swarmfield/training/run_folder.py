@@ -95,7 +95,7 @@ class RunFolder:
             yield
 
     def set_aside(self) -> Path:
-        """Move reports and checkpoints out of the way of a new beginning; where they are then."""
+        """Move reports and checkpoints out of the way of a new beginning, into a new folder."""
         number = 1
         while (aside := self.path / f"before-restart-{number}").exists():
             number += 1
