@@ -125,6 +125,7 @@ def _numbers() -> Any:
             (int, "INT", _whole_number),
             (int | None, "INT", _optional(_whole_number)),
             (float, "FLOAT", _real_number),
+            (float | None, "FLOAT", _optional(_real_number)),
         ):
             if info.type == kind:
                 return PrimitiveConstructorSpec(
@@ -139,7 +140,7 @@ def _numbers() -> Any:
     return registry
 
 
-def _optional(read: Callable[[str], int]) -> Callable[[str], int | None]:
+def _optional(read: Callable[[str], float]) -> Callable[[str], float | None]:
     return lambda text: None if text.lower() == "none" else read(text)
 
 

@@ -21,6 +21,8 @@ class QLearningConfig:
 
     learning_rate: float = 5e-4
     """Adam's step size, > 0."""
+    learning_rate_end: float | None = None
+    """What it falls to by the end of the run, in a straight line, >= 0; it stays if not given."""
     gamma: float = 0.95
     """Discount of future reward, in [0, 1]."""
     tau: float = 0.01
@@ -57,6 +59,12 @@ class QLearningConfig:
     def __post_init__(self) -> None:
         for name in ("learning_rate", "target_temperature", "max_gradient_norm"):
             require(self, name, lambda x: 0 < x <= LARGEST_FLOAT, POSITIVE)
+        require(
+            self,
+            "learning_rate_end",
+            lambda x: x is None or 0 <= x <= LARGEST_FLOAT,
+            f"none, or {_NOT_NEGATIVE}",
+        )
         require(self, "tau", lambda x: 0 < x <= 1, "above 0 and at most 1")
         for name in ("gamma", "explore_fraction"):
             require(self, name, lambda x: 0 <= x <= 1, _PROBABILITY)

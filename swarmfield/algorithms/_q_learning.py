@@ -111,17 +111,27 @@ def _update(
     parts: Parts, learner: QLearner, batch: Transitions, key: PRNGKey, progress: Float[Array, ""]
 ) -> tuple[QLearner, dict[str, Float[Array, ""]]]:
     """One step of the optimizer, and of the target towards the network."""
-    del key, progress  # nothing is drawn, and nothing but exploration changes with time
+    del key  # nothing is drawn
     (loss, q), gradients = gradient_of(parts, learner, examples_of(parts, batch))
     # As one vector, the optimizer is a few operations rather than a few for every layer.
     gradient, unravel = ravel_pytree(gradients)
     changes: Any
     changes, state = parts.optimizer.update(gradient, learner.optimizer)
+    changes = changes * _share_of_learning_rate(parts.config, progress)
     network = eqx.apply_updates(learner.network, unravel(changes))
     tau = parts.config.tau
     target = jax.tree.map(lambda old, new: old + tau * (new - old), learner.target, network)
     metrics = {"loss": loss, "q": q, "gradient_norm": jnp.linalg.norm(gradient)}
     return QLearner(network, target, state), metrics
+
+
+def _share_of_learning_rate(
+    config: QLearningConfig, progress: Float[Array, ""]
+) -> Float[Array, ""] | float:
+    """Adam's changes are proportional to its step size."""
+    if config.learning_rate_end is None:
+        return 1.0
+    return schedules.linear(1.0, config.learning_rate_end / config.learning_rate, 1.0)(progress)
 
 
 def _exploration(config: QLearningConfig) -> schedules.Schedule:
