@@ -60,19 +60,26 @@ def same(run: Path, whole: Path) -> None:
     assert ours == theirs
 
 
-def test_a_stop_by_the_user_is_saved_and_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    update = Display.update
+def interrupt_after(least: int, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Press Ctrl-C once that many steps are made, in the middle of a window; where it was."""
+    update, stops = Display.update, []
 
     def interrupt(display: Display, env_steps: int, row: object = None) -> None:
         update(display, env_steps, row)
-        if row is None and env_steps > 100 and env_steps % 18:
+        if row is None and env_steps > least and env_steps % 18 and not stops:
+            stops.append(env_steps)
             signal.raise_signal(signal.SIGINT)
 
+    monkeypatch.setattr(Display, "update", interrupt)
+    return stops
+
+
+def test_a_stop_by_the_user_is_saved_and_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run = tmp_path / "run"
     with monkeypatch.context() as patched:
-        patched.setattr(Display, "update", interrupt)
+        interrupt_after(100, patched)
         said = tiny.swarmfield(WHOLE, "--run-dir", run)
     assert said.code == 130
     assert said.err.count("\n") == 1
@@ -88,16 +95,10 @@ def test_a_stop_by_the_user_is_saved_and_told(
 def test_a_stop_does_not_save_what_is_not_finite(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    update = Display.update
-
-    def interrupt(display: Display, env_steps: int, row: object = None) -> None:
-        update(display, env_steps, row)
-        if row is None and env_steps == 12:
-            signal.raise_signal(signal.SIGINT)
-
     run = tmp_path / "run"
-    monkeypatch.setattr(Display, "update", interrupt)
+    stops = interrupt_after(5, monkeypatch)
     said = tiny.swarmfield(WHOLE, "--algo.learning-rate", 1e30, "--run-dir", run)
+    assert stops
     assert said.code == 1
     assert "not finite" in said.err
     assert [path.name for path in checkpoints(run)] == [f"{0:012d}"]
