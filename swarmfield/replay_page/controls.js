@@ -134,7 +134,9 @@ function distance(a, b) {
 function connectWindow(player) {
   new ResizeObserver(() => {
     player.field.camera.resize();
-    player.refresh();
+    // A canvas of another size is black until it is drawn, so the next frame would be too late.
+    player.shownStep = -1;
+    player.draw();
   }).observe(player.field.canvas);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
     player.field.readTheme();
