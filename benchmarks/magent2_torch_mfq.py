@@ -66,7 +66,7 @@ def train(settings: Settings) -> dict[str, Any]:
             marks.setdefault("learning", (time.perf_counter(), env_steps, agent_steps))
             with watch.part("learn"):
                 for _ in range(settings.updates_per_step):
-                    learner.update(replay)
+                    learner.update(replay, env_steps / settings.env_steps)
         ended.extend(battles.take_finished().values())
         done = env_steps + settings.num_envs
         if done // settings.report_every > env_steps // settings.report_every:

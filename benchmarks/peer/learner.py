@@ -69,8 +69,10 @@ class Learner:
             q = probabilities / torch.empty_like(q).exponential_()
         return q.argmax(dim=1).to(torch.int32).numpy()
 
-    def update(self, replay: Replay) -> None:
+    def update(self, replay: Replay, progress: float) -> None:
         """One step of Adam on a batch, in pieces that fit the cache: the same gradient."""
+        share = 1 + (self.settings.learning_rate_decay - 1) * progress
+        self.optimizer.param_groups[0]["lr"] = share * self.settings.learning_rate
         indices = torch.from_numpy(replay.sample(self.settings.batch_size))
         self.optimizer.zero_grad(set_to_none=True)
         for index in indices.split(self.settings.chunk):

@@ -22,6 +22,7 @@ class Settings:
     capacity: int = 262_144
     warmup: int = 8192
     learning_rate: float = 5e-4
+    learning_rate_decay: float = 0.1
     gamma: float = 0.95
     tau: float = 0.01
     max_gradient_norm: float = 10.0

@@ -20,9 +20,9 @@ class QLearningConfig:
     """Options of every Q-learning method."""
 
     learning_rate: float = 5e-4
-    """Adam's step size, > 0."""
-    learning_rate_end: float | None = None
-    """What it falls to by the end of the run, in a straight line, >= 0; it stays if not given."""
+    """Adam's step size at the start, > 0."""
+    learning_rate_decay: float = 0.1
+    """The share of it left at the end of the run, in [0, 1], reached in a straight line."""
     gamma: float = 0.95
     """Discount of future reward, in [0, 1]."""
     tau: float = 0.01
@@ -59,14 +59,8 @@ class QLearningConfig:
     def __post_init__(self) -> None:
         for name in ("learning_rate", "target_temperature", "max_gradient_norm"):
             require(self, name, lambda x: 0 < x <= LARGEST_FLOAT, POSITIVE)
-        require(
-            self,
-            "learning_rate_end",
-            lambda x: x is None or 0 <= x <= LARGEST_FLOAT,
-            f"none, or {_NOT_NEGATIVE}",
-        )
         require(self, "tau", lambda x: 0 < x <= 1, "above 0 and at most 1")
-        for name in ("gamma", "explore_fraction"):
+        for name in ("gamma", "explore_fraction", "learning_rate_decay"):
             require(self, name, lambda x: 0 <= x <= 1, _PROBABILITY)
         probability = self.exploration == "epsilon"
         most, wanted = (1, _PROBABILITY) if probability else (LARGEST_FLOAT, _NOT_NEGATIVE)

@@ -117,21 +117,13 @@ def _update(
     gradient, unravel = ravel_pytree(gradients)
     changes: Any
     changes, state = parts.optimizer.update(gradient, learner.optimizer)
-    changes = changes * _share_of_learning_rate(parts.config, progress)
+    # Adam's changes are proportional to its step size.
+    changes = changes * schedules.linear(1.0, parts.config.learning_rate_decay, 1.0)(progress)
     network = eqx.apply_updates(learner.network, unravel(changes))
     tau = parts.config.tau
     target = jax.tree.map(lambda old, new: old + tau * (new - old), learner.target, network)
     metrics = {"loss": loss, "q": q, "gradient_norm": jnp.linalg.norm(gradient)}
     return QLearner(network, target, state), metrics
-
-
-def _share_of_learning_rate(
-    config: QLearningConfig, progress: Float[Array, ""]
-) -> Float[Array, ""] | float:
-    """Adam's changes are proportional to its step size."""
-    if config.learning_rate_end is None:
-        return 1.0
-    return schedules.linear(1.0, config.learning_rate_end / config.learning_rate, 1.0)(progress)
 
 
 def _exploration(config: QLearningConfig) -> schedules.Schedule:

@@ -18,7 +18,7 @@ FEATURES = 3
 KEY = jax.random.key(0)
 PROGRESS = jnp.float32(0.5)
 METHODS = {"iql": (iql.IQLConfig, iql.build), "mfq": (mfq.MFQConfig, mfq.build)}
-BY_HAND = {"gamma": 0.9, "tau": 0.25, "learning_rate": 1e-2}
+BY_HAND = {"gamma": 0.9, "tau": 0.25, "learning_rate": 1e-2, "learning_rate_decay": 1.0}
 
 
 def make_team(num_agents: int) -> TeamSpec:
@@ -195,8 +195,8 @@ def test_the_target_moves_by_tau() -> None:
 @pytest.mark.parametrize(("progress", "share"), [(0.0, 1.0), (0.5, 0.55), (1.0, 0.1)])
 def test_the_learning_rate_falls_in_a_straight_line(progress: float, share: float) -> None:
     batch, moves = make_batch(), []
-    for options in ({}, {"learning_rate_end": 0.1 * BY_HAND["learning_rate"]}):
-        algorithm, learner = make("iql", **options)
+    for decay in (1.0, 0.1):
+        algorithm, learner = make("iql", learning_rate_decay=decay)
         updated, _ = algorithm.update(learner, batch, KEY, jnp.float32(progress))
         moves.append(jax.tree.map(jnp.subtract, updated.network, learner.network))
     assert_same(moves[1], jax.tree.map(lambda x: share * x, moves[0]), rtol=1e-3, atol=1e-7)
@@ -439,7 +439,8 @@ NAN = float("nan")
         ("learning_rate", 1e39, "above 0 and at most 3.403e+38"),
         ("gamma", 1.5, "a number from 0 to 1"),
         ("gamma", NAN, "a number from 0 to 1"),
-        ("learning_rate_end", -1.0, "none, or from 0 to 3.403e+38"),
+        ("learning_rate_decay", -0.1, "a number from 0 to 1"),
+        ("learning_rate_decay", 1.1, "a number from 0 to 1"),
         ("tau", 0.0, "above 0 and at most 1"),
         ("tau", 2.0, "above 0 and at most 1"),
         ("explore_fraction", -0.1, "a number from 0 to 1"),
