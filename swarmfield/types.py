@@ -22,6 +22,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 import equinox as eqx
+import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Integer, Key, Num, PyTree
 
 PRNGKey = Key[Array, "*E"]
@@ -59,7 +60,8 @@ class TeamSpec(NamedTuple):
         actions: What one agent may do.
         view: Height, width and channels of an unpacked view, or None without one.
         features: Length F of an unpacked feature vector (0 without one).
-        graph: The environment's own neighbourhood, if it has one.
+        graph: Neighbours of each agent where the environment has a graph of its own, -1 where
+            there are fewer than K.
     """
 
     name: str
@@ -67,7 +69,7 @@ class TeamSpec(NamedTuple):
     actions: Actions
     view: tuple[int, int, int] | None
     features: int
-    graph: Int[Array, "N K"] | None = None
+    graph: Integer[np.ndarray, "N K"] | None = None
 
 
 class Observation(NamedTuple):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from swarmfield.environments import firefighter
 from swarmfield.environments.gridworld import adversarial_pursuit, battle
 from swarmfield.registry import Entry, configure, lookup
 from swarmfield.types import Environment
@@ -14,6 +15,11 @@ ENVIRONMENTS: dict[str, Entry] = {
         adversarial_pursuit.AdversarialPursuitConfig,
         adversarial_pursuit.build,
         "predators tag faster prey between walls",
+    ),
+    "firefighter": Entry(
+        firefighter.FirefighterConfig,
+        firefighter.Firefighter,
+        "fighters between burning houses, two at a time put a fire out",
     ),
 }
 

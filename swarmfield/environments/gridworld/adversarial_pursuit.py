@@ -16,14 +16,11 @@ from swarmfield.environments.gridworld.layout import (
     Layout,
     RewardRule,
 )
-from swarmfield.environments.gridworld.options import (
-    require_count,
-    require_finite,
-    require_map,
-)
+from swarmfield.environments.gridworld.options import require_map
 from swarmfield.environments.gridworld.placement import RandomPlacement
 from swarmfield.environments.gridworld.state import Tally
 from swarmfield.environments.gridworld.world import GridWorld
+from swarmfield.environments.options import require_count, require_finite
 from swarmfield.types import SwarmfieldError
 
 SMALLEST_MAP = 9

@@ -18,14 +18,11 @@ from swarmfield.environments.gridworld.layout import (
     RewardRule,
 )
 from swarmfield.environments.gridworld.occupancy import ring
-from swarmfield.environments.gridworld.options import (
-    require_count,
-    require_finite,
-    require_map,
-)
+from swarmfield.environments.gridworld.options import require_map
 from swarmfield.environments.gridworld.placement import Placement
 from swarmfield.environments.gridworld.state import Tally
 from swarmfield.environments.gridworld.world import GridWorld
+from swarmfield.environments.options import require_count, require_finite
 from swarmfield.types import PRNGKey, SwarmfieldError
 
 SMALLEST_MAP = 12
