@@ -205,6 +205,34 @@ class QNetwork(eqx.Module):
         return self.head(x)
 
 
+class ActorCriticNetwork(eqx.Module):
+    """A policy and a value on one trunk, each with what it is told of the others.
+
+    Both heads are 128 -> 64, on the trunk's output joined with what the interaction adds.
+    """
+
+    trunk: Trunk
+    interaction: PyTree
+    actor: MLP
+    critic: MLP
+
+    def __init__(
+        self,
+        trunk: TrunkName,
+        team: TeamSpec,
+        num_actions: int,
+        interaction: PyTree,
+        added: tuple[int, int],
+        key: PRNGKey,
+    ) -> None:
+        key_trunk, key_actor, key_critic = jax.random.split(key, 3)
+        self.trunk = Trunk(trunk, team, key_trunk)
+        self.interaction = interaction
+        for_actor, for_critic = added
+        self.actor = MLP(self.trunk.size + for_actor, 128, 64, num_actions, key=key_actor)
+        self.critic = MLP(self.trunk.size + for_critic, 128, 64, 1, key=key_critic)
+
+
 def in_chunks(function: Callable[[PyTree], PyTree], inputs: PyTree, chunk: int) -> PyTree:
     """A function of a batch, applied a chunk at a time: bounds memory, not results.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
@@ -53,3 +54,38 @@ def bootstrap(
 ) -> Float[Array, ""]:
     """Y = r + gamma (1 - d) V(s')."""
     return reward + gamma * jnp.where(terminated, 0.0, value)
+
+
+def gae(
+    reward: Float[Array, " T"],
+    terminated: Bool[Array, " T"],
+    value: Float[Array, " T+1"],
+    valid: Bool[Array, " T"],
+    gamma: float,
+    lambda_: float,
+) -> Float[Array, " T"]:
+    """A_t = delta_t + gamma lambda A_{t+1}, delta_t = r_{t+1} + gamma (1 - d_{t+1}) V_{t+1} - V_t.
+
+    With `lambda_` 1, A_t + V_t is the discounted return of the rest of the episode, or of the
+    rest of the rollout and V at its end. At the time limit V counts on, and the sum ends.
+
+    Args:
+        reward: r_1 ... r_T, of the transitions.
+        terminated: d_1 ... d_T; a time limit is not one.
+        value: V_0 ... V_T.
+        valid: Transitions of a living agent; what follows an episode's end is none, and A is 0.
+        gamma: Discount in [0, 1].
+        lambda_: Decay in [0, 1].
+
+    Source: Schulman et al. 2016, Eq. 16.
+    """
+    delta = jnp.where(
+        valid, reward + gamma * jnp.where(terminated, 0.0, value[1:]) - value[:-1], 0.0
+    )
+
+    def back(after: Float[Array, ""], step: tuple[Array, Array]) -> tuple[Array, Array]:
+        error, counts = step
+        advantage = jnp.where(counts, error + gamma * lambda_ * after, 0.0)
+        return advantage, advantage
+
+    return jax.lax.scan(back, jnp.zeros(()), (delta, valid), reverse=True)[1]

@@ -117,6 +117,10 @@ class Timestep(eqx.Module):
     measures: Mapping[str, Float[Array, "*E"]]
 
 
+Unpack = Callable[[Timestep, Int[Array, ""]], Observation]
+"""One agent's network input, from its team's timestep and its row."""
+
+
 class Scene(NamedTuple):
     """What a picture of one instant needs, for every body of every team, in team order.
 
@@ -203,7 +207,11 @@ class Replay(NamedTuple):
 
 
 class Rollout(NamedTuple):
-    """Experience for on-policy learning: `length` steps of all environments an update."""
+    """Experience for on-policy learning: whole rollouts, each learned from once.
+
+    Attributes:
+        length: Steps of all environments an update, T.
+    """
 
     length: int
 
@@ -228,6 +236,23 @@ class Transitions(eqx.Module):
     weight: Float[Array, "M C"]
 
 
+class Trajectory(eqx.Module):
+    """A rollout: T + 1 steps of all environments and the T transitions between them.
+
+    Attributes:
+        steps: The learner's team at each step; actions and rewards of a transition are those
+            that the step after it carries.
+        record: What acting recorded at each of the first T steps.
+        memory: What acting remembers after them, to look at the last step with.
+        weight: 1 for a transition of a living, learning agent, else 0.
+    """
+
+    steps: Timestep
+    record: PyTree
+    memory: PyTree
+    weight: Float[Array, "T E N"]
+
+
 class Algorithm(NamedTuple):
     """A learning method as pure functions; one environment's arrays, `jax.vmap` makes many.
 
@@ -238,7 +263,8 @@ class Algorithm(NamedTuple):
             with `memory=None` to make the very first.
         act: `(learner, timestep, memory, key, explore [N]) -> actions [N], memory, record`.
             `explore` is 0 for greedy actions.
-        update: `(learner, batch, key, progress) -> learner, metrics`.
+        update: `(learner, batch, key, progress) -> learner, metrics`; the batch is
+            `Transitions` for `Replay`, a `Trajectory` for `Rollout`.
         explore: `(progress) -> explore`: how much to explore when a fraction `progress` of
             the run is over.
         policy: `(learner) -> learner` cut down to what acting needs: what a self-play

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from swarmfield.algorithms import ALGORITHMS
 from swarmfield.environments.wrappers import AutoReset
 from swarmfield.training.matchup import Policy, policy_of, random_policy, sides_of
-from swarmfield.training.off_policy import Program
+from swarmfield.training.program import Program
 from swarmfield.types import Discrete, Observation, Scene, TeamSpec, Timestep
 
 NUM_ACTIONS = 4

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
+from swarmfield.algorithms._options import NOT_NEGATIVE, POSITIVE, PROBABILITY, require
 from swarmfield.networks import TrunkName
-from swarmfield.options import LARGEST_FLOAT, spelled
-from swarmfield.types import SwarmfieldError
-
-POSITIVE = f"above 0 and at most {LARGEST_FLOAT:.4g}"
-_PROBABILITY = "a number from 0 to 1"
-_NOT_NEGATIVE = f"from 0 to {LARGEST_FLOAT:.4g}"
+from swarmfield.options import LARGEST_FLOAT
 
 
 @dataclass(frozen=True)
@@ -61,18 +56,11 @@ class QLearningConfig:
             require(self, name, lambda x: 0 < x <= LARGEST_FLOAT, POSITIVE)
         require(self, "tau", lambda x: 0 < x <= 1, "above 0 and at most 1")
         for name in ("gamma", "explore_fraction", "learning_rate_decay"):
-            require(self, name, lambda x: 0 <= x <= 1, _PROBABILITY)
+            require(self, name, lambda x: 0 <= x <= 1, PROBABILITY)
         probability = self.exploration == "epsilon"
-        most, wanted = (1, _PROBABILITY) if probability else (LARGEST_FLOAT, _NOT_NEGATIVE)
+        most, wanted = (1, PROBABILITY) if probability else (LARGEST_FLOAT, NOT_NEGATIVE)
         for name in ("explore_start", "explore_end"):
             require(self, name, lambda x: 0 <= x <= most, wanted)
         for name in ("batch_size", "updates", "every", "capacity"):
             require(self, name, lambda x: x >= 1, "a whole number of at least 1")
         require(self, "warmup", lambda x: x >= 0, "a whole number of at least 0")
-
-
-def require(config: Any, name: str, allowed: Callable[[Any], bool], wanted: str) -> None:
-    """Refuse a field's value that is not allowed, saying what is wanted."""
-    value = getattr(config, name)
-    if not allowed(value):
-        raise SwarmfieldError(f"{spelled(name, 'algo.')} is {value}, but must be {wanted}.")

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
-import optax
-from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, Int
 
 from swarmfield import schedules
+from swarmfield.algorithms._descent import descent
 from swarmfield.algorithms._q_config import QLearningConfig
 from swarmfield.algorithms._q_loss import (
     Parts,
     QLearner,
-    Unpack,
     examples_of,
     gradient_of,
     read,
@@ -34,6 +30,7 @@ from swarmfield.types import (
     TeamSpec,
     Timestep,
     Transitions,
+    Unpack,
 )
 
 
@@ -51,10 +48,7 @@ def q_learning(
         unpack: One agent's observation from a timestep.
         field: The mean field every agent sees beside its observation.
     """
-    optimizer = optax.chain(
-        optax.clip_by_global_norm(config.max_gradient_norm), optax.adam(config.learning_rate)
-    )
-    parts = Parts(config, team, num_actions(team), unpack, field, optimizer)
+    parts = Parts(config, team, num_actions(team), unpack, field, descent(config))
     return Algorithm(
         experience=Replay(
             "agents",
@@ -80,8 +74,7 @@ def policy(learner: QLearner | QNetwork) -> QNetwork:
 
 def _init(parts: Parts, key: PRNGKey) -> QLearner:
     network = QNetwork(parts.config.trunk, parts.team, parts.size, parts.field.size, key)
-    optimizer = parts.optimizer.init(ravel_pytree(network)[0])
-    return QLearner(network, jax.tree.map(jnp.copy, network), optimizer)
+    return QLearner(network, jax.tree.map(jnp.copy, network), parts.descent.init(network))
 
 
 def _act(
@@ -113,17 +106,12 @@ def _update(
     """One step of the optimizer, and of the target towards the network."""
     del key  # nothing is drawn
     (loss, q), gradients = gradient_of(parts, learner, examples_of(parts, batch))
-    # As one vector, the optimizer is a few operations rather than a few for every layer.
-    gradient, unravel = ravel_pytree(gradients)
-    changes: Any
-    changes, state = parts.optimizer.update(gradient, learner.optimizer)
-    # Adam's changes are proportional to its step size.
-    changes = changes * schedules.linear(1.0, parts.config.learning_rate_decay, 1.0)(progress)
-    network = eqx.apply_updates(learner.network, unravel(changes))
+    network, optimizer, norm = parts.descent.step(
+        learner.network, gradients, learner.optimizer, progress
+    )
     tau = parts.config.tau
     target = jax.tree.map(lambda old, new: old + tau * (new - old), learner.target, network)
-    metrics = {"loss": loss, "q": q, "gradient_norm": jnp.linalg.norm(gradient)}
-    return QLearner(network, target, state), metrics
+    return QLearner(network, target, optimizer), {"loss": loss, "q": q, "gradient_norm": norm}
 
 
 def _exploration(config: QLearningConfig) -> schedules.Schedule:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -12,14 +11,13 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Bool, Float, Int
 
+from swarmfield.algorithms._descent import Descent
 from swarmfield.algorithms._q_config import QLearningConfig
 from swarmfield.distributions import mask_illegal
 from swarmfield.mean_field import MeanField
 from swarmfield.networks import QNetwork, agents_at_once, into_chunks
 from swarmfield.returns import boltzmann_target, double_q_target
-from swarmfield.types import Observation, TeamSpec, Timestep, Transitions
-
-Unpack = Callable[[Timestep, Int[Array, ""]], Observation]
+from swarmfield.types import Observation, TeamSpec, Timestep, Transitions, Unpack
 
 
 class QLearner(eqx.Module):
@@ -57,7 +55,7 @@ class Parts(NamedTuple):
     size: int
     unpack: Unpack
     field: MeanField
-    optimizer: optax.GradientTransformation
+    descent: Descent
 
 
 def read(parts: Parts, timestep: Timestep, agents: Int[Array, " C"]) -> Inputs:

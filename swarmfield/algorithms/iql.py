@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from swarmfield import mean_field
 from swarmfield.algorithms._q_config import QLearningConfig
-from swarmfield.algorithms._q_learning import Unpack, q_learning
-from swarmfield.types import Algorithm, TeamSpec
+from swarmfield.algorithms._q_learning import q_learning
+from swarmfield.types import Algorithm, TeamSpec, Unpack
 
 
 @dataclass(frozen=True)

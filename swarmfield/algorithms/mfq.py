@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 from swarmfield import mean_field
-from swarmfield.algorithms._q_config import POSITIVE, QLearningConfig, require
-from swarmfield.algorithms._q_learning import Unpack, q_learning
+from swarmfield.algorithms._options import POSITIVE, require
+from swarmfield.algorithms._q_config import QLearningConfig
+from swarmfield.algorithms._q_learning import q_learning
 from swarmfield.mean_field import MeanField
 from swarmfield.options import LARGEST_FLOAT
-from swarmfield.types import Algorithm, TeamSpec
+from swarmfield.types import Algorithm, TeamSpec, Unpack
 
 
 @dataclass(frozen=True)

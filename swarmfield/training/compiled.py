@@ -13,9 +13,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PyTree
 
 from swarmfield.networks import compiler_options
-from swarmfield.training import off_policy
+from swarmfield.training import program
 from swarmfield.training.evaluate import Episodes, evaluator, over_seeds
-from swarmfield.training.off_policy import Run
+from swarmfield.training.program import Run
 from swarmfield.training.setup import Setup
 from swarmfield.types import PRNGKey
 
@@ -63,7 +63,7 @@ class Programs(NamedTuple):
 def begin(setup: Setup, seeds: Sequence[int], opponent: PyTree) -> Saved:
     """All seeds at time 0."""
     start = over_seeds(
-        lambda key, parameters: off_policy.start(setup.program, parameters, key), len(seeds)
+        lambda key, parameters: program.start(setup.program, parameters, key), len(seeds)
     )
     run = jax.jit(start)(seed_keys(seeds), opponent)
     policy = jax.tree.map(jnp.copy, setup.algorithm.policy(run.learner))
@@ -87,12 +87,12 @@ def compile_programs(setup: Setup, saved: Saved) -> Programs:
     started = time.perf_counter()
     options = compiler_options((saved.run.learner, saved.run.opponent))
     advance = jax.jit(
-        over_seeds(partial(off_policy.advance, setup.program), num_seeds),
+        over_seeds(partial(program.advance, setup.program), num_seeds),
         donate_argnums=0,
         compiler_options=options,
     )
     close = jax.jit(
-        over_seeds(partial(off_policy.close_window, setup.program), num_seeds), donate_argnums=0
+        over_seeds(partial(program.close_window, setup.program), num_seeds), donate_argnums=0
     )
     zero = jnp.int32(0)
     advance = advance.lower(saved.run, zero, zero).compile()

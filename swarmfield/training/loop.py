@@ -16,14 +16,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from swarmfield.training import checkpoint, off_policy
+from swarmfield.training import checkpoint
 from swarmfield.training.best import evaluate_and_keep
 from swarmfield.training.cadence import cadence
 from swarmfield.training.compiled import Programs, Saved
 from swarmfield.training.log import MetricsLog
-from swarmfield.training.off_policy import Run
+from swarmfield.training.program import Run
 from swarmfield.training.run_folder import RunFolder
 from swarmfield.training.setup import Setup
+from swarmfield.training.window import all_finite
 
 PULSE_SECONDS = 0.5
 """How long the compiled program may run before the host looks up: display and Ctrl-C."""
@@ -191,7 +192,7 @@ def mean_row(rows: list[dict[str, Any]]) -> dict[str, Any]:
 
 def _is_good(run: Run) -> bool:
     """Whether no loss and no parameter of any seed was anything but finite."""
-    return bool(jnp.all(run.window.failed_at < 0) & off_policy.all_finite(run.learner))
+    return bool(jnp.all(run.window.failed_at < 0) & all_finite(run.learner))
 
 
 def _refuse_non_finite(

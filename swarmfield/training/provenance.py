@@ -17,6 +17,7 @@ def config_file(setup: Setup, target: int) -> dict[str, Any]:
     """The options as given, and under `resolved` what they came to where they were left open."""
     job = setup.job
     packages = ("swarmfield", "jax", "jaxlib", "equinox", "optax", "orbax-checkpoint", "numpy")
+    experience = setup.program.experience
     device = jax.local_devices()[0]
     return {
         **to_dict(job),
@@ -27,7 +28,7 @@ def config_file(setup: Setup, target: int) -> dict[str, Any]:
             "seeds": job.config.seed_list,
             "opponent": job.config.opponent or opponent_kind(job, setup.environment),
             "report_every": cadence(setup).report * job.config.num_envs,
-            "replay": setup.program.experience._asdict(),
+            type(experience).__name__.lower(): experience._asdict(),
         },
         "versions": {"python": platform.python_version()}
         | {name: _version(name) for name in packages},

@@ -17,8 +17,8 @@ from swarmfield.options import typed
 from swarmfield.training.config import Job
 from swarmfield.training.evaluate import Match
 from swarmfield.training.matchup import Policy, Sides, policy_of, random_policy, sides_of
-from swarmfield.training.off_policy import Program
-from swarmfield.types import Algorithm, Environment, Replay, SwarmfieldError, TeamSpec
+from swarmfield.training.program import Program
+from swarmfield.types import Algorithm, Environment, Replay, Rollout, SwarmfieldError, TeamSpec
 
 
 class Setup(NamedTuple):
@@ -150,19 +150,20 @@ def _matches(
     return {"evaluation": against_random, "evaluation_self": first}
 
 
-def _fit(experience: Any, job: Job, team: TeamSpec, notes: list[str]) -> Replay:
+def _fit(
+    experience: Replay | Rollout, job: Job, team: TeamSpec, notes: list[str]
+) -> Replay | Rollout:
     """The experience asked for, no larger than the run can make; what is capped is noted."""
-    if not isinstance(experience, Replay):
-        raise SwarmfieldError(
-            f"Algorithm {job.algorithm!r} asks for {type(experience).__name__}, which this "
-            "training loop cannot give."
-        )
-    budget = job.config.env_steps * team.num_agents
-    capped = {
-        "batch_size": min(experience.batch_size, budget),
-        "capacity": min(experience.capacity, budget),
-        "warmup": min(experience.warmup, budget // 4),
-    }
+    if isinstance(experience, Rollout):
+        steps = job.config.env_steps // job.config.num_envs
+        capped = {"length": min(experience.length, steps)}
+    else:
+        budget = job.config.env_steps * team.num_agents
+        capped = {
+            "batch_size": min(experience.batch_size, budget),
+            "capacity": min(experience.capacity, budget),
+            "warmup": min(experience.warmup, budget // 4),
+        }
     for name, value in capped.items():
         asked = getattr(experience, name)
         if value != asked:

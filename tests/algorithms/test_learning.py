@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import pytest
 from toy import Toy, ToyConfig, WeatherVanes, make_algorithm, make_program
 
-from swarmfield.training import off_policy
+from swarmfield.training import program as loop
 
 # Greedy from the middle of the run on.
 OPTIONS = {
@@ -26,9 +26,9 @@ def learn(name: str, environment, steps: int) -> float:
     """The mean return of the episodes in the last fifth of a run."""
     algorithm = make_algorithm(name, environment, **OPTIONS)
     program = make_program(algorithm, environment, NUM_ENVS, steps * NUM_ENVS)
-    advance = jax.jit(partial(off_policy.advance, program))
+    advance = jax.jit(partial(loop.advance, program))
     last = steps // 5
-    run = off_policy.start(program, None, jax.random.key(0))
+    run = loop.start(program, None, jax.random.key(0))
     run = advance(run, jnp.int32(0), jnp.int32(steps - last))
     after = advance(run, jnp.int32(steps - last), jnp.int32(last))
     episodes = after.window.episodes - run.window.episodes

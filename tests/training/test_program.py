@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from toy import NUM_ACTIONS, Toy, ToyConfig, WeatherVanes, answering, make_algorithm, make_program
 
-from swarmfield.training import off_policy
+from swarmfield.training import program as loop
 from swarmfield.training.evaluate import over_seeds
-from swarmfield.training.off_policy import Program, Run
+from swarmfield.training.program import Program, Run
 from swarmfield.types import Algorithm, Replay
 
 NUM_ENVS, ROWS, LIVING, EPISODE = 4, 4, 3, 5
@@ -57,9 +57,9 @@ def counting(experience: Replay = EXPERIENCE) -> Algorithm:
 @cache
 def compiled(program: Program):
     """Functions that start and advance it and close its window, compiled once."""
-    start = jax.jit(lambda key: off_policy.start(program, None, key))
-    advance = jax.jit(partial(off_policy.advance, program))
-    return start, advance, jax.jit(partial(off_policy.close_window, program))
+    start = jax.jit(lambda key: loop.start(program, None, key))
+    advance = jax.jit(partial(loop.advance, program))
+    return start, advance, jax.jit(partial(loop.close_window, program))
 
 
 def play(program: Program, *pieces: int, key: jax.Array = KEY) -> Run:
@@ -255,7 +255,7 @@ def test_seeds_side_by_side_are_as_they_are_alone() -> None:
     start, _, _ = compiled(learning())
     keys = [jax.random.key(seed) for seed in (3, 4)]
     runs = jax.tree.map(lambda *parts: jnp.stack(parts), *[start(key) for key in keys])
-    advance = jax.jit(over_seeds(partial(off_policy.advance, learning()), 2))
+    advance = jax.jit(over_seeds(partial(loop.advance, learning()), 2))
     together = advance(runs, jnp.int32(0), jnp.int32(12))
     for row, key in enumerate(keys):
         alone = play(learning(), 12, key=key)
@@ -272,8 +272,8 @@ def test_an_update_that_is_not_due_is_not_computed() -> None:
     """No condition has an axis of seeds or environments: none becomes a selection."""
     program = learning()
     keys = jnp.stack([jax.random.key(seed) for seed in (0, 1)])
-    runs = jax.eval_shape(jax.vmap(lambda key: off_policy.start(program, None, key)), keys)
-    advance = over_seeds(partial(off_policy.advance, program), 2)
+    runs = jax.eval_shape(jax.vmap(lambda key: loop.start(program, None, key)), keys)
+    advance = over_seeds(partial(loop.advance, program), 2)
     jaxpr = jax.make_jaxpr(advance)(runs, jnp.int32(0), jnp.int32(1))
     predicates = predicates_of(jaxpr.jaxpr)
     assert len(predicates) >= 2

@@ -1,4 +1,4 @@
-"""The off-policy loop: act, step, store, learn, all in one compiled program."""
+"""The loop: act, step, store, learn, all in one compiled program."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int, PyTree
+from jaxtyping import Array, Float, Int, PyTree
 
 from swarmfield import replay
 from swarmfield.environments.wrappers import AutoReset, episode_over
@@ -21,26 +21,12 @@ from swarmfield.training.matchup import (
     policy_of,
     split_keys,
 )
-from swarmfield.types import Algorithm, PRNGKey, Replay, Timestep
+from swarmfield.training.updates import Updates, updates_of
+from swarmfield.training.window import Window, all_finite, count, empty_window, measure
+from swarmfield.types import Algorithm, PRNGKey, Replay, Rollout, Timestep
 
 # Folded into a seed's key: times count up from 0, what is drawn once counts down from the top.
 START, INIT = 2**32 - 1, 2**32 - 2
-
-
-class Window(eqx.Module):
-    """What has been counted since the last report, and the episodes still running.
-
-    Index 0 of `P` players is the learner, 1 the opponent.
-    """
-
-    running: Float[Array, "P E"]
-    returns: Float[Array, " P"]
-    rewards: Float[Array, " P"]
-    episodes: Int[Array, ""]
-    agent_steps: Int[Array, " P"]
-    updates: Int[Array, ""]
-    metrics: dict[str, Float[Array, ""]]
-    failed_at: Int[Array, ""]
 
 
 class Run(eqx.Module):
@@ -60,7 +46,7 @@ class Program(NamedTuple):
     """What the compiled loop is made of. All static: closed over, never traced."""
 
     algorithm: Algorithm
-    experience: Replay
+    experience: Replay | Rollout
     environment: AutoReset
     sides: Sides
     opponent: Policy | None
@@ -72,6 +58,12 @@ class Program(NamedTuple):
     def policies(self) -> tuple[Policy, Policy | None]:
         """How both players act."""
         return policy_of(self.algorithm), self.opponent
+
+    @property
+    def updates(self) -> Updates:
+        """When the learner is updated and with what."""
+        num_agents = self.sides.home.num_agents
+        return updates_of(self.experience, self.num_envs, num_agents, self.scheduled_steps)
 
     def progress(self, time: Array | int) -> Float[Array, ""]:
         """The fraction of the scheduled run that is over; 1 beyond it."""
@@ -95,9 +87,8 @@ def start(program: Program, opponent: PyTree, key: PRNGKey) -> Run:
     home, _ = program.sides.split(timesteps)
     record = _record(program, learner, home, memories[0])
     first = replay.pack(home, record)
-    length = replay.num_steps(program.experience, program.num_envs, home.alive.shape[1])
-    ring = replay.write(replay.empty(first, length), first, jnp.int32(0))
-    window = _empty_window(program, learner, ring)
+    ring = replay.write(replay.empty(first, program.updates.ring_steps), first, jnp.int32(0))
+    window = _empty(program, learner, ring, memories[0])
     return Run(key, learner, opponent, episodes, timesteps, memories, ring, window)
 
 
@@ -110,7 +101,7 @@ def advance(program: Program, run: Run, time: Int[Array, ""], steps: Int[Array, 
 
 def _advance_one(program: Program, run: Run, time: Int[Array, ""]) -> Run:
     explore = program.algorithm.explore(program.progress(time))
-    num_updates = program.experience.updates
+    num_updates = program.updates.times
     keys, update_keys = split_keys(run.key, time, program.num_envs, 2 * num_updates)
     actions, memories, record = act_both(
         program.sides,
@@ -128,9 +119,15 @@ def _advance_one(program: Program, run: Run, time: Int[Array, ""]) -> Run:
     after = program.sides.split(timesteps)
     ring = replay.write(run.ring, replay.pack(after[0], record), time + 1)
     over = jax.vmap(episode_over)(timesteps)
-    window = _count(run.window, before, after, over)
+    window = count(run.window, before, after, over)
     learner, window = _learn(
-        program, update_keys.reshape(num_updates, 2), run.learner, ring, window, time
+        program,
+        update_keys.reshape(num_updates, 2),
+        run.learner,
+        ring,
+        memories[0],
+        window,
+        time,
     )
     return Run(run.key, learner, run.opponent, episodes, timesteps, memories, ring, window)
 
@@ -140,62 +137,26 @@ def _learn(
     keys: PRNGKey,
     learner: PyTree,
     ring: replay.PackedStep,
+    memory: PyTree,
     window: Window,
     time: Int[Array, ""],
 ) -> tuple[PyTree, Window]:
-    """The updates that are due; both conditions are the same in every seed."""
-    experience = program.experience
-    step_size = program.num_envs * ring.agent_flags.shape[-1]
-    first = -(-experience.warmup // step_size)
-    due = ((time + 1) % experience.every == 0) & (time + 1 >= first)
+    """The updates that are due; the conditions are the same in every seed."""
+    updates = program.updates
 
     def update(index: Int[Array, ""], state: tuple[PyTree, Window]) -> tuple[PyTree, Window]:
         learner, window = state
         to_sample, to_learn = keys[index]
-        batch = replay.sample(ring, time + 1, experience, to_sample)
+        batch = updates.batch(ring, memory, time + 1, to_sample)
         learner, metrics = program.algorithm.update(
             learner, batch, to_learn, program.progress(time)
         )
-        return learner, _measure(window, metrics, time)
+        return learner, measure(window, metrics, time)
 
-    def updates() -> tuple[PyTree, Window]:
-        return jax.lax.fori_loop(0, experience.updates, update, (learner, window))
+    def all_updates() -> tuple[PyTree, Window]:
+        return jax.lax.fori_loop(0, updates.times, update, (learner, window))
 
-    return jax.lax.cond(due, updates, lambda: (learner, window))
-
-
-Pair = tuple[Timestep, Timestep | None]
-"""The learner's timestep and the opponent's, if there is one."""
-
-
-def _count(window: Window, before: Pair, after: Pair, over: Array) -> Window:
-    players = [(old, new) for old, new in zip(before, after, strict=True) if old and new]
-    rewards = jnp.stack([jnp.sum(new.reward, axis=1) for _, new in players])
-    running = jnp.where(before[0].first, 0.0, window.running) + rewards
-    # A step that resets is counted as a step, but nobody acted in it.
-    acted = [jnp.sum(old.alive & ~new.first[:, None], dtype=jnp.int32) for old, new in players]
-    return eqx.tree_at(
-        lambda w: (w.running, w.returns, w.rewards, w.episodes, w.agent_steps),
-        window,
-        (
-            running,
-            window.returns + jnp.sum(jnp.where(over, running, 0.0), axis=1),
-            window.rewards + jnp.sum(rewards, axis=1),
-            window.episodes + jnp.sum(over, dtype=jnp.int32),
-            window.agent_steps + jnp.stack(acted),
-        ),
-    )
-
-
-def _measure(window: Window, metrics: dict[str, Array], time: Int[Array, ""]) -> Window:
-    finite = jnp.stack([jnp.isfinite(value) for value in metrics.values()]).all()
-    failed_at = jnp.where((window.failed_at < 0) & ~finite, time, window.failed_at)
-    total = jax.tree.map(jnp.add, window.metrics, metrics)
-    return eqx.tree_at(
-        lambda w: (w.metrics, w.updates, w.failed_at),
-        window,
-        (total, window.updates + 1, failed_at),
-    )
+    return jax.lax.cond(updates.due(time), all_updates, lambda: (learner, window))
 
 
 def close_window(program: Program, run: Run) -> tuple[Run, dict[str, Array]]:
@@ -225,7 +186,7 @@ def close_window(program: Program, run: Run) -> tuple[Run, dict[str, Array]]:
             opponent,
             program.algorithm.policy(run.learner),
         )
-    empty = _empty_window(program, run.learner, run.ring)
+    empty = _empty(program, run.learner, run.ring, run.memories[0])
     empty = eqx.tree_at(
         lambda w: (w.running, w.failed_at), empty, (window.running, window.failed_at)
     )
@@ -234,37 +195,23 @@ def close_window(program: Program, run: Run) -> tuple[Run, dict[str, Array]]:
     ), row
 
 
-def all_finite(learner: PyTree) -> Bool[Array, ""]:
-    """A last update may spoil parameters without any loss to show it."""
-    leaves = [x for x in jax.tree.leaves(learner) if jnp.issubdtype(x.dtype, jnp.floating)]
-    return jnp.stack([jnp.all(jnp.isfinite(x)) for x in leaves]).all()
-
-
-def _empty_window(program: Program, learner: PyTree, ring: replay.PackedStep) -> Window:
+def _empty(program: Program, learner: PyTree, ring: replay.PackedStep, memory: PyTree) -> Window:
     players = 1 if program.sides.away is None else 2
-    metrics = _metric_shapes(program, learner, ring)
-    zero = jnp.int32(0)
-    return Window(
-        running=jnp.zeros((players, program.num_envs)),
-        returns=jnp.zeros(players),
-        rewards=jnp.zeros(players),
-        episodes=zero,
-        agent_steps=jnp.zeros(players, jnp.int32),
-        updates=zero,
-        metrics={name: jnp.zeros(()) for name in metrics},
-        failed_at=jnp.int32(-1),
-    )
+    names = _metric_names(program, learner, ring, memory)
+    return empty_window(players, program.num_envs, names)
 
 
-def _metric_shapes(program: Program, learner: PyTree, ring: replay.PackedStep) -> list[str]:
+def _metric_names(
+    program: Program, learner: PyTree, ring: replay.PackedStep, memory: PyTree
+) -> list[str]:
     """Names of the metrics an update returns, without computing one."""
 
-    def once(learner: PyTree, ring: replay.PackedStep) -> dict[str, Array]:
+    def once(learner: PyTree, ring: replay.PackedStep, memory: PyTree) -> dict[str, Array]:
         key = jax.random.key(0)
-        batch = replay.sample(ring, jnp.int32(1), program.experience, key)
+        batch = program.updates.batch(ring, memory, jnp.int32(1), key)
         return program.algorithm.update(learner, batch, key, jnp.zeros(()))[1]
 
-    return sorted(jax.eval_shape(once, learner, ring))
+    return sorted(jax.eval_shape(once, learner, ring, memory))
 
 
 def _record(program: Program, learner: PyTree, home: Timestep, memory: PyTree) -> PyTree:
