@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable
-from typing import Literal, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import Array, Float, Num, PyTree
 
 from swarmfield.convolution import convolve
 from swarmfield.types import Observation, PRNGKey, TeamSpec
@@ -125,6 +125,25 @@ def agents_at_once(name: TrunkName) -> int:
     return TRUNKS[name].chunk if jax.default_backend() == "cpu" else 65_536
 
 
+def trunk_size(name: TrunkName, team: TeamSpec) -> int:
+    """Numbers that a team's trunk returns."""
+    return (0 if team.view is None else TRUNKS[name].width) + (32 if team.features else 0)
+
+
+class Glimpse(NamedTuple):
+    """What is known of some agents at one step.
+
+    Attributes:
+        observation: What they see.
+        embedding: What a network's trunk makes of it.
+        last_action: What they did before.
+    """
+
+    observation: Observation
+    embedding: Float[Array, "*batch X"]
+    last_action: Num[Array, "*batch ..."]
+
+
 class Trunk(eqx.Module):
     """Reads the views and the feature vectors of agents, side by side.
 
@@ -173,36 +192,64 @@ class Trunk(eqx.Module):
         return jnp.concatenate(parts, axis=-1)
 
 
-class QNetwork(eqx.Module):
-    """Q(o, m): one value an action from an observation and a mean field.
+class FieldReader(eqx.Module):
+    """Embeds each vector of an agent's part of a mean field by 64 -> 32, as the reference code.
 
-    The field is embedded by 64 -> 32 and joined with the trunk's output before 128 -> 64 -> A,
-    the sizes of the reference code. Without a field (`field_size` 0) it is left out.
+    Its input is a tuple of vectors, each of which has layers of its own.
+    """
+
+    layers: tuple[MLP, ...]
+
+    def __init__(self, sizes: Sequence[int], key: PRNGKey) -> None:
+        keys = [key] if len(sizes) == 1 else jax.random.split(key, len(sizes))
+        pairs = zip(sizes, keys, strict=True)
+        self.layers = tuple(MLP(size, 64, 32, key=k, activate_last=True) for size, k in pairs)
+
+    @property
+    def size(self) -> int:
+        """Numbers it returns."""
+        return 32 * len(self.layers)
+
+    def __call__(self, part: Sequence[Float[Array, "*batch _"]]) -> Float[Array, "*batch size"]:
+        """Embed all and join."""
+        pairs = zip(self.layers, part, strict=True)
+        return jnp.concatenate([layers(vector) for layers, vector in pairs], axis=-1)
+
+
+class QNetwork(eqx.Module):
+    """Q(o, m): one value an action from an observation and a part of a mean field.
+
+    What the field's reader makes of the part is joined with the trunk's output before
+    128 -> 64 -> A, the sizes of the reference code. Without a field it is left out.
     """
 
     trunk: Trunk
-    field: MLP | None
+    reader: Any
     head: MLP
 
     def __init__(
-        self, trunk: TrunkName, team: TeamSpec, num_actions: int, field_size: int, key: PRNGKey
+        self,
+        trunk: TrunkName,
+        team: TeamSpec,
+        num_actions: int,
+        reader: Callable[[PRNGKey], Any] | None,
+        key: PRNGKey,
     ) -> None:
-        key_trunk, key_field, key_head = jax.random.split(key, 3)
+        key_trunk, key_reader, key_head = jax.random.split(key, 3)
         self.trunk = Trunk(trunk, team, key_trunk)
-        self.field = (
-            MLP(field_size, 64, 32, key=key_field, activate_last=True) if field_size else None
-        )
-        joined = self.trunk.size + (32 if field_size else 0)
+        self.reader = None if reader is None else reader(key_reader)
+        joined = self.trunk.size + (0 if self.reader is None else self.reader.size)
         self.head = MLP(joined, 128, 64, num_actions, key=key_head)
 
-    def __call__(
-        self, observation: Observation, field: Float[Array, "*batch G"] | None
-    ) -> Float[Array, "*batch A"]:
+    def __call__(self, observation: Observation, part: PyTree) -> Float[Array, "*batch A"]:
         """Values of all actions."""
-        x = self.trunk(observation)
-        if self.field is not None and field is not None:
-            x = jnp.concatenate([x, self.field(field)], axis=-1)
-        return self.head(x)
+        return self.judge(self.trunk(observation), part)
+
+    def judge(self, embedding: Float[Array, "*batch X"], part: PyTree) -> Float[Array, "*batch A"]:
+        """Values of all actions, of what the trunk has read already."""
+        if self.reader is not None:
+            embedding = jnp.concatenate([embedding, self.reader(part)], axis=-1)
+        return self.head(embedding)
 
 
 class ActorCriticNetwork(eqx.Module):
@@ -231,28 +278,3 @@ class ActorCriticNetwork(eqx.Module):
         for_actor, for_critic = added
         self.actor = MLP(self.trunk.size + for_actor, 128, 64, num_actions, key=key_actor)
         self.critic = MLP(self.trunk.size + for_critic, 128, 64, 1, key=key_critic)
-
-
-def in_chunks(function: Callable[[PyTree], PyTree], inputs: PyTree, chunk: int) -> PyTree:
-    """A function of a batch, applied a chunk at a time: bounds memory, not results.
-
-    Args:
-        function: Takes and returns arrays that lead with the batch.
-        inputs: Arrays that lead with the batch.
-        chunk: Rows at once.
-    """
-    size = jax.tree.leaves(inputs)[0].shape[0]
-    if size <= chunk:
-        return function(inputs)
-    result = jax.lax.map(function, into_chunks(inputs, chunk))
-    return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:])[:size], result)
-
-
-def into_chunks(inputs: PyTree, chunk: int) -> PyTree:
-    """A batch `[B, ...]` as `[ceil(B / chunk), chunk, ...]`, filled up with zeros."""
-
-    def split(x: Array) -> Array:
-        filler = [(0, -x.shape[0] % chunk)] + [(0, 0)] * (x.ndim - 1)
-        return jnp.pad(x, filler).reshape(-1, chunk, *x.shape[1:])
-
-    return jax.tree.map(split, inputs)

@@ -70,8 +70,8 @@ def unpack(packed: PackedStep) -> Timestep:
 
 
 def num_steps(experience: Replay, num_envs: int, num_agents: int) -> int:
-    """Steps of all environments that a capacity in agent transitions amounts to, at least 2."""
-    return max(2, -(-experience.capacity // (num_envs * num_agents)) + 1)
+    """Steps of all environments that a capacity in agent transitions amounts to, at least 3."""
+    return max(3, -(-experience.capacity // (num_envs * num_agents)) + 1)
 
 
 def empty(step: PackedStep, length: int) -> PackedStep:
@@ -109,15 +109,21 @@ def sample(ring: PackedStep, time: Int[Array, ""], experience: Replay, key: PRNG
     length, num_envs, num_agents = ring.agent_flags.shape
     num_samples, num_chosen = _sample_shape(experience, num_agents)
     uniform = jax.random.uniform(key, (2 + num_chosen, num_samples))
-    stored = jnp.minimum(time, length - 1)
-    age = 1 + (uniform[0] * stored.astype(jnp.float32)).astype(jnp.int32)
-    before = jnp.maximum(time - jnp.minimum(age, stored), 0)
+    # What acting at `next` recorded is stored with the step after it, which must be there.
+    youngest = 2 if jax.tree.leaves(ring.record) else 1
+    oldest = jnp.minimum(time, length - 1)
+    choice = (oldest - youngest + 1).astype(jnp.float32)
+    age = youngest + (uniform[0] * choice).astype(jnp.int32)
+    before = jnp.maximum(time - jnp.minimum(age, oldest), 0)
     env = jnp.minimum((uniform[1] * num_envs).astype(jnp.int32), num_envs - 1)
     slots = jnp.concatenate([before, jnp.minimum(before + 1, time)]) % length
     both = _read(ring, slots, jnp.concatenate([env, env]))
     now, record = jax.tree.map(lambda x: x[:num_samples], both)
     after, next_record = jax.tree.map(lambda x: x[num_samples:], both)
-    valid = now.alive & now.trained & ~after.first[:, None] & (time > 0)
+    later = jnp.minimum(before + 2, time) % length
+    after_record = jax.tree.map(lambda x: x[later, env], ring.record)
+    is_there = time >= youngest
+    valid = now.alive & now.trained & ~after.first[:, None] & is_there
     if experience.unit == "steps":
         agents = jnp.broadcast_to(jnp.arange(num_agents), valid.shape)
         weight = valid.astype(jnp.float32)
@@ -125,7 +131,7 @@ def sample(ring: PackedStep, time: Int[Array, ""], experience: Replay, key: PRNG
         agents = jax.vmap(_choose)(valid, uniform[2:].T)
         weight = jnp.mean(valid.astype(jnp.float32), axis=1, keepdims=True)
         weight = jnp.broadcast_to(weight, agents.shape)
-    return Transitions(now, after, record, next_record, agents, weight)
+    return Transitions(now, after, record, next_record, after_record, agents, weight)
 
 
 def _sample_shape(experience: Replay, num_agents: int) -> tuple[int, int]:

@@ -27,7 +27,14 @@ def double_q_target(
 
     Source: van Hasselt et al. 2016, as used by the reference code of mean-field Q-learning.
     """
-    return bootstrap(reward, terminated, target_next[jnp.argmax(online_next)], gamma)
+    return bootstrap(reward, terminated, double_q_value(online_next, target_next), gamma)
+
+
+def double_q_value(
+    online_next: Float[Array, " A"], target_next: Float[Array, " A"]
+) -> Float[Array, ""]:
+    """V(s') = Q_target(s', argmax_a Q(s', a))."""
+    return target_next[jnp.argmax(online_next)]
 
 
 def boltzmann_target(
@@ -42,8 +49,14 @@ def boltzmann_target(
     Source: Yang et al. 2018, Eq. 9 (mean-field value), with the sign of the exponent that
     prefers better actions.
     """
-    value = jnp.sum(boltzmann(target_next, temperature) * target_next)
-    return bootstrap(reward, terminated, value, gamma)
+    return bootstrap(reward, terminated, boltzmann_value(target_next, temperature), gamma)
+
+
+def boltzmann_value(
+    target_next: Float[Array, " A"], temperature: Float[Array, ""]
+) -> Float[Array, ""]:
+    """V(s') = sum_a pi(a | s') Q_target(s', a), pi proportional to exp(Q_target / T)."""
+    return jnp.sum(boltzmann(target_next, temperature) * target_next)
 
 
 def bootstrap(

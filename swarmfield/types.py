@@ -60,6 +60,7 @@ class TeamSpec(NamedTuple):
         actions: What one agent may do.
         view: Height, width and channels of an unpacked view, or None without one.
         features: Length F of an unpacked feature vector (0 without one).
+        num_kinds: Agent types inside the team: a timestep's `kind` is below it.
         graph: Neighbours of each agent where the environment has a graph of its own, -1 where
             there are fewer than K.
     """
@@ -69,6 +70,7 @@ class TeamSpec(NamedTuple):
     actions: Actions
     view: tuple[int, int, int] | None
     features: int
+    num_kinds: int = 1
     graph: Integer[np.ndarray, "N K"] | None = None
 
 
@@ -224,6 +226,7 @@ class Transitions(eqx.Module):
         next: The same at t + 1; its `last_action` and `reward` are those of the transition.
         record: What acting recorded on the way to `now` (an empty pytree where nothing is).
         next_record: The same of acting at `now`, which chose this transition's actions.
+        after_record: The same of acting at `next`.
         agents: Rows of the sampled agents.
         weight: Weight of each sample in the loss; 0 for what is no transition.
     """
@@ -232,6 +235,7 @@ class Transitions(eqx.Module):
     next: Timestep
     record: PyTree
     next_record: PyTree
+    after_record: PyTree
     agents: Int[Array, "M C"]
     weight: Float[Array, "M C"]
 

@@ -1,17 +1,20 @@
 """Networks: our convolution is the usual one, sizes are the reference code's."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from swarmfield import networks
+from swarmfield import chunks, networks
 from swarmfield.convolution import convolve
-from swarmfield.networks import MLP, Conv, Linear, QNetwork, Trunk
+from swarmfield.networks import MLP, Conv, FieldReader, Linear, QNetwork, Trunk
 from swarmfield.types import Discrete, Observation, TeamSpec
 
 KEY = jax.random.key(0)
 BATTLE = TeamSpec("team", 64, Discrete(21), (13, 13, 7), 34)
+MEAN_ACTION = partial(FieldReader, (21,))
 
 
 def see(team: TeamSpec) -> Observation:
@@ -64,8 +67,8 @@ def test_the_gradients_of_a_convolution_are_the_usual_ones() -> None:
 
 
 def test_options_that_the_compiler_does_not_know_are_left_out(monkeypatch) -> None:
-    network = QNetwork("mfrl", BATTLE, 21, 21, KEY)
-    assert networks.compiler_options(QNetwork("mlp", BATTLE, 21, 21, KEY)) == {}
+    network = QNetwork("mfrl", BATTLE, 21, MEAN_ACTION, KEY)
+    assert networks.compiler_options(QNetwork("mlp", BATTLE, 21, MEAN_ACTION, KEY)) == {}
     jax.jit(lambda: 0, compiler_options=networks.compiler_options(network)).lower().compile()
     monkeypatch.setattr(networks, "_FUSION_LIBRARY", "xla_no_such_option")
     assert networks.compiler_options(network) == {}
@@ -96,18 +99,18 @@ def test_last_layer_is_linear_unless_asked() -> None:
 
 
 def test_official_sizes() -> None:
-    network = QNetwork("mfrl", BATTLE, 21, 21, KEY)
+    network = QNetwork("mfrl", BATTLE, 21, MEAN_ACTION, KEY)
     convolutions = [convolution.linear.weight.shape for convolution in network.trunk.convolutions]
     assert convolutions == [(9 * 7, 32), (9 * 32, 32)]
     assert network.trunk.view.weight.shape == (2592, 256)
     assert network.trunk.features.weight.shape == (34, 32)
-    assert weights(network.field.layers) == [(21, 64), (64, 32)]
+    assert weights(network.reader.layers[0].layers) == [(21, 64), (64, 32)]
     assert weights(network.head.layers) == [(320, 128), (128, 64), (64, 21)]
 
 
 def test_without_a_field_nothing_is_joined() -> None:
-    network = QNetwork("mfrl", BATTLE, 21, 0, KEY)
-    assert network.field is None
+    network = QNetwork("mfrl", BATTLE, 21, None, KEY)
+    assert network.reader is None
     assert weights(network.head.layers)[0] == (288, 128)
     assert network(see(BATTLE), None).shape == (21,)
 
@@ -125,19 +128,19 @@ def test_every_trunk_reads_whatever_there_is(name, view, features) -> None:
 
 @pytest.mark.parametrize("name", sorted(networks.TRUNKS))
 def test_every_input_matters(name: str) -> None:
-    network = QNetwork(name, BATTLE, 21, 21, KEY)
+    network = QNetwork(name, BATTLE, 21, MEAN_ACTION, KEY)
 
     def first_value(inputs):
-        observation, field = inputs
-        return network(observation, field)[0]
+        observation, part = inputs
+        return network(observation, part)[0]
 
-    gradient = jax.grad(first_value)((see(BATTLE), jnp.full(21, 1 / 21)))
+    gradient = jax.grad(first_value)((see(BATTLE), (jnp.full(21, 1 / 21),)))
     for part in jax.tree.leaves(gradient):
         assert (part != 0).mean() > 0.9
 
 
 def test_every_leaf_is_an_array_of_floats() -> None:
-    for leaf in jax.tree.leaves(QNetwork("mfrl", BATTLE, 21, 21, KEY)):
+    for leaf in jax.tree.leaves(QNetwork("mfrl", BATTLE, 21, MEAN_ACTION, KEY)):
         assert isinstance(leaf, jax.Array)
         assert leaf.dtype == jnp.float32
 
@@ -150,23 +153,23 @@ def test_chunks_change_nothing(num_agents: int, chunk: int) -> None:
     def read(some):
         return jnp.where(some["flag"][:, None], jnp.asarray(table)[some["row"]], -1.0)
 
-    chunked = networks.in_chunks(read, inputs, chunk)
+    chunked = chunks.in_chunks(read, inputs, chunk)
     np.testing.assert_array_equal(chunked, table[:num_agents][::-1])
 
 
 def test_a_chunk_is_filled_up_with_zeros() -> None:
-    chunks = networks.into_chunks(jnp.arange(1, 6), 3)
-    np.testing.assert_array_equal(chunks, [[1, 2, 3], [4, 5, 0]])
+    pieces = chunks.into_chunks(jnp.arange(1, 6), 3)
+    np.testing.assert_array_equal(pieces, [[1, 2, 3], [4, 5, 0]])
 
 
 def test_a_network_in_chunks_is_the_same_network() -> None:
     team = BATTLE._replace(view=None)
-    network = QNetwork("mlp", team, 21, 0, KEY)
+    network = QNetwork("mlp", team, 21, None, KEY)
     features = jax.random.normal(jax.random.key(1), (23, 34))
 
     def values(some):
         return jax.vmap(lambda row: network(Observation(None, row), None))(some)
 
     np.testing.assert_allclose(
-        networks.in_chunks(values, features, 5), values(features), rtol=1e-5, atol=1e-6
+        chunks.in_chunks(values, features, 5), values(features), rtol=1e-5, atol=1e-6
     )

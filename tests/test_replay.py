@@ -254,7 +254,7 @@ def test_padding_changes_no_sample() -> None:
 
 @pytest.mark.parametrize(
     ("capacity", "num_envs", "num_agents", "steps"),
-    [(1000, 10, 10, 11), (1001, 10, 10, 12), (1, 16, 64, 2), (100, 1, 1, 101)],
+    [(1000, 10, 10, 11), (1001, 10, 10, 12), (1, 16, 64, 3), (100, 1, 1, 101)],
 )
 def test_a_capacity_is_enough_steps_for_so_many_transitions(
     capacity: int, num_envs: int, num_agents: int, steps: int

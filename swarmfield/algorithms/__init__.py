@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from swarmfield.algorithms import ac, iql, mfac, mfq
+from swarmfield.algorithms import ac, bmf_ac, bmf_q, iql, mfac, mfq, mtmfac, mtmfq
 from swarmfield.registry import Entry
 
 ALGORITHMS: dict[str, Entry] = {
@@ -10,4 +10,8 @@ ALGORITHMS: dict[str, Entry] = {
     "mfq": Entry(mfq.MFQConfig, mfq.build, "mean-field Q-learning"),
     "ac": Entry(ac.ACConfig, ac.build, "advantage actor-critic"),
     "mfac": Entry(mfac.MFACConfig, mfac.build, "mean-field actor-critic"),
+    "mtmfq": Entry(mtmfq.MTMFQConfig, mtmfq.build, "Q-learning with a mean action a type"),
+    "mtmfac": Entry(mtmfac.MTMFACConfig, mtmfac.build, "actor-critic with a mean action a type"),
+    "bmf_q": Entry(bmf_q.BMFQConfig, bmf_q.build, "bi-level mean-field Q-learning"),
+    "bmf_ac": Entry(bmf_ac.BMFACConfig, bmf_ac.build, "bi-level mean-field actor-critic"),
 }

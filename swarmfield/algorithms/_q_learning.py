@@ -1,28 +1,31 @@
-"""Q-learning with shared parameters, for any mean field: the half IQL and MFQ have in common."""
+"""Q-learning with shared parameters, for any mean field: the half that its methods share."""
 
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from swarmfield import schedules
 from swarmfield.algorithms._descent import descent
+from swarmfield.algorithms._following import begin, follow, measure, start_following
+from swarmfield.algorithms._perception import Senses, perceive
 from swarmfield.algorithms._q_config import QLearningConfig
 from swarmfield.algorithms._q_loss import (
     Parts,
     QLearner,
     examples_of,
     gradient_of,
-    read,
-    values,
+    parts_of,
 )
-from swarmfield.distributions import boltzmann, epsilon_greedy, sample
-from swarmfield.mean_field import MeanField
-from swarmfield.mean_field.team import num_actions
-from swarmfield.networks import QNetwork, agents_at_once, in_chunks
+from swarmfield.chunks import in_chunks
+from swarmfield.distributions import boltzmann, epsilon_greedy, mask_illegal, sample
+from swarmfield.mean_field import MeanField, num_actions
+from swarmfield.networks import QNetwork
 from swarmfield.types import (
     Algorithm,
     PRNGKey,
@@ -33,14 +36,24 @@ from swarmfield.types import (
     Unpack,
 )
 
+_TRACKER = 1
+"""Folded into a learner's key for its tracker."""
+
+
+class QPlayer(eqx.Module):
+    """The part of a learner that acts."""
+
+    network: QNetwork
+    tracker: Any
+
 
 def q_learning(
     config: QLearningConfig, team: TeamSpec, unpack: Unpack, field: MeanField
 ) -> Algorithm:
     """Parameter-shared deep Q-learning on (observation, mean field).
 
-    Loss: mean over sampled agents of (y - Q(o, m, a))^2, with y of `returns.double_q_target`
-    or `returns.boltzmann_target`, and m recomputed from the stored step.
+    Loss: mean over sampled agents of (y - Q(o, m, a))^2, y = r + gamma (1 - d) V(s') with V of
+    `returns.double_q_value` or `returns.boltzmann_value`, and m recomputed from the stored step.
 
     Args:
         config: Its options.
@@ -48,7 +61,8 @@ def q_learning(
         unpack: One agent's observation from a timestep.
         field: The mean field every agent sees beside its observation.
     """
-    parts = Parts(config, team, num_actions(team), unpack, field, descent(config))
+    senses = Senses(team, unpack, config.trunk, field.tracker)
+    parts = Parts(config, senses, num_actions(team), field, descent(config))
     return Algorithm(
         experience=Replay(
             "agents",
@@ -59,7 +73,7 @@ def q_learning(
             config.warmup,
         ),
         init=partial(_init, parts),
-        begin=lambda *_: None,
+        begin=lambda _learner, timestep, *_: begin(field.tracker, timestep),
         act=partial(_act, parts),
         update=partial(_update, parts),
         explore=_exploration(config),
@@ -67,51 +81,68 @@ def q_learning(
     )
 
 
-def policy(learner: QLearner | QNetwork) -> QNetwork:
+def policy(learner: QLearner | QPlayer) -> QPlayer:
     """The part of a learner that acts."""
-    return learner.network if isinstance(learner, QLearner) else learner
+    return QPlayer(learner.network, learner.tracker) if isinstance(learner, QLearner) else learner
 
 
 def _init(parts: Parts, key: PRNGKey) -> QLearner:
-    network = QNetwork(parts.config.trunk, parts.team, parts.size, parts.field.size, key)
-    return QLearner(network, jax.tree.map(jnp.copy, network), parts.descent.init(network))
+    team, trunk = parts.senses.team, parts.config.trunk
+    network = QNetwork(trunk, team, parts.num_actions, parts.field.reader, key)
+    target = jax.tree.map(jnp.copy, network)
+    followed = start_following(
+        parts.senses.tracker, parts.descent, jax.random.fold_in(key, _TRACKER)
+    )
+    return QLearner(network, target, parts.descent.init(network), *followed)
 
 
 def _act(
     parts: Parts,
-    learner: QNetwork | QLearner,
+    learner: QPlayer | QLearner,
     timestep: Timestep,
-    memory: None,
+    memory: Any,
     key: PRNGKey,
     explore: Float[Array, " N"],
-) -> tuple[Int[Array, " N"], None, None]:
+) -> tuple[Int[Array, " N"], Any, Any]:
     """Greedy where `explore` is 0, else drawn from the exploring policy."""
-    network = policy(learner)
+    network, tracker = policy(learner).network, policy(learner).tracker
+    x, memory, record = perceive(parts.senses, network.trunk, tracker, timestep, memory, key)
     q = in_chunks(
-        lambda agents: values(network, read(parts, timestep, agents)),
-        jnp.arange(parts.team.num_agents),
-        agents_at_once(parts.config.trunk),
+        lambda agents: network.judge(x[agents], parts_of(parts, timestep, record, agents)),
+        jnp.arange(x.shape[0]),
+        parts.senses.agents_at_once,
     )
+    q = mask_illegal(q, timestep.legal)
     if parts.config.exploration == "boltzmann":
         probabilities = boltzmann(q, explore)
     else:
         probabilities = epsilon_greedy(q, timestep.legal, explore)
     drawn = sample(probabilities, key)
-    return jnp.where(explore > 0, drawn, jnp.argmax(q, axis=-1)), memory, None
+    return jnp.where(explore > 0, drawn, jnp.argmax(q, axis=-1)), memory, record
 
 
 def _update(
     parts: Parts, learner: QLearner, batch: Transitions, key: PRNGKey, progress: Float[Array, ""]
 ) -> tuple[QLearner, dict[str, Float[Array, ""]]]:
     """One step of the optimizer, and of the target towards the network."""
-    del key  # nothing is drawn
-    (loss, q), gradients = gradient_of(parts, learner, examples_of(parts, batch))
+    (_, sums), gradients = gradient_of(parts, learner, examples_of(parts, batch), key)
     network, optimizer, norm = parts.descent.step(
-        learner.network, gradients, learner.optimizer, progress
+        learner.network, gradients[0], learner.optimizer, progress
     )
     tau = parts.config.tau
     target = jax.tree.map(lambda old, new: old + tau * (new - old), learner.target, network)
-    return QLearner(network, target, optimizer), {"loss": loss, "q": q, "gradient_norm": norm}
+    tracker = parts.senses.tracker
+    followed, learned = follow(
+        tracker,
+        parts.descent,
+        (learner.tracker, learner.tracker_optimizer),
+        gradients[1],
+        sums["tracker"],
+        progress,
+    )
+    metrics = {"loss": sums["loss"], "q": sums["q"], "gradient_norm": norm}
+    metrics |= learned | measure(tracker, batch.now, batch.record, batch.next_record)
+    return QLearner(network, target, optimizer, *followed), metrics
 
 
 def _exploration(config: QLearningConfig) -> schedules.Schedule:

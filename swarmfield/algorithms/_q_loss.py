@@ -9,30 +9,34 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float, Int, Num
 
 from swarmfield.algorithms._descent import Descent
+from swarmfield.algorithms._perception import Senses, see
 from swarmfield.algorithms._q_config import QLearningConfig
+from swarmfield.chunks import into_chunks
 from swarmfield.distributions import mask_illegal
-from swarmfield.mean_field import MeanField
-from swarmfield.networks import QNetwork, agents_at_once, into_chunks
-from swarmfield.returns import boltzmann_target, double_q_target
-from swarmfield.types import Observation, TeamSpec, Timestep, Transitions, Unpack
+from swarmfield.mean_field import MeanField, Outcome
+from swarmfield.networks import Glimpse, QNetwork
+from swarmfield.returns import boltzmann_value, bootstrap, double_q_value
+from swarmfield.types import Observation, PRNGKey, Timestep, Transitions
 
 
 class QLearner(eqx.Module):
-    """What Q-learning learns."""
+    """What Q-learning learns; `tracker` is what the mean field's tracker does, if anything."""
 
     network: QNetwork
     target: QNetwork
     optimizer: optax.OptState
+    tracker: Any
+    tracker_optimizer: Any
 
 
 class Inputs(NamedTuple):
     """What the network reads of a batch of agents, and which actions are legal for them."""
 
     observation: Observation
-    field: Float[Array, "B G"] | None
+    part: Any
     legal: Bool[Array, "B A"] | None
 
 
@@ -41,6 +45,7 @@ class Examples(NamedTuple):
 
     now: Inputs
     after: Inputs
+    last_action: Num[Array, "B ..."]
     action: Int[Array, " B"]
     reward: Float[Array, " B"]
     terminated: Bool[Array, " B"]
@@ -51,84 +56,106 @@ class Parts(NamedTuple):
     """What a method is made of. All static."""
 
     config: QLearningConfig
-    team: TeamSpec
-    size: int
-    unpack: Unpack
+    senses: Senses
+    num_actions: int
     field: MeanField
     descent: Descent
 
 
-def read(parts: Parts, timestep: Timestep, agents: Int[Array, " C"]) -> Inputs:
-    field = parts.field.compute(timestep)
-    observation = jax.vmap(lambda index: parts.unpack(timestep, index))(agents)
-    seen = jax.vmap(lambda index: parts.field.at(field, index))(agents)
+def read(parts: Parts, timestep: Timestep, record: Any, agents: Int[Array, " C"]) -> Inputs:
+    """Some agents' inputs, of a stored step."""
     legal = None if timestep.legal is None else timestep.legal[agents]
-    # Without the barrier XLA unpacks again for every layer that reads the view.
-    return Inputs(*jax.lax.optimization_barrier((observation, seen, legal)))
+    part = parts_of(parts, timestep, record, agents)
+    return Inputs(see(parts.senses, timestep, agents), part, legal)
 
 
-def values(network: QNetwork, inputs: Inputs) -> Float[Array, "B A"]:
-    return mask_illegal(network(inputs.observation, inputs.field), inputs.legal)
+def parts_of(parts: Parts, timestep: Timestep, record: Any, agents: Int[Array, " C"]) -> Any:
+    """Some agents' parts of the mean field."""
+    field = parts.field.compute(timestep, record)
+    return jax.vmap(lambda index: parts.field.at(field, index))(agents)
 
 
 def examples_of(parts: Parts, batch: Transitions) -> Examples:
     """Everything the loss needs, with steps and agents `[M, C]` merged into one batch."""
-    steps = jax.tree.map(lambda *pair: jnp.concatenate(pair), batch.now, batch.next)
-    inputs = jax.vmap(partial(read, parts))(steps, jnp.concatenate([batch.agents] * 2))
+    steps, record = jax.tree.map(
+        lambda *pair: jnp.concatenate(pair),
+        (batch.now, batch.next_record),
+        (batch.next, batch.after_record),
+    )
+    inputs = jax.vmap(partial(read, parts))(steps, record, jnp.concatenate([batch.agents] * 2))
     merged = jax.tree.map(lambda x: x.reshape(2, -1, *x.shape[2:]), inputs)
     now, after = (jax.tree.map(lambda x, half=half: x[half], merged) for half in range(2))
-    outcome = (batch.next.last_action, batch.next.reward, batch.next.terminated)
-    action, reward, terminated = (
+    outcome = (
+        batch.now.last_action,
+        batch.next.last_action,
+        batch.next.reward,
+        batch.next.terminated,
+    )
+    last_action, action, reward, terminated = (
         jnp.take_along_axis(x, batch.agents, axis=1).reshape(-1) for x in outcome
     )
     weight = batch.weight.reshape(-1)
     share = weight / jnp.maximum(jnp.sum(weight), 1e-9)
-    return Examples(now, after, action.astype(jnp.int32), reward, terminated, share)
+    action = action.astype(jnp.int32)
+    return Examples(now, after, last_action, action, reward, terminated, share)
 
 
-def gradient_of(
-    parts: Parts, learner: QLearner, examples: Examples
-) -> tuple[tuple[Float[Array, ""], Float[Array, ""]], Any]:
-    """Loss, mean value and gradient (a network of them), added up over chunks of the batch."""
-    gradient = jax.value_and_grad(partial(_loss, parts), has_aux=True)
-    chunk = agents_at_once(parts.config.trunk)
-    if examples.share.shape[0] <= chunk:
-        return gradient(learner.network, learner.target, examples)
+def gradient_of(parts: Parts, learner: QLearner, examples: Examples, key: PRNGKey) -> Any:
+    """((loss, sums), gradients) of network and tracker, added up over chunks of the batch."""
+    size, chunk = examples.share.shape[0], parts.senses.agents_at_once
+    gradient = jax.value_and_grad(partial(_loss, parts, size), has_aux=True)
+    learned = (learner.network, learner.tracker)
+    if size <= chunk:
+        return gradient(learned, learner.target, examples, key)
+    chunks = into_chunks(examples, chunk)
+    keys = jax.random.split(key, chunks.share.shape[0])
 
-    def add(total: Any, some: Examples) -> tuple[Any, None]:
-        part = gradient(learner.network, learner.target, some)
-        return jax.tree.map(jnp.add, total, part), None
+    def add(total: Any, some: tuple[Examples, PRNGKey]) -> tuple[Any, None]:
+        return jax.tree.map(jnp.add, total, gradient(learned, learner.target, *some)), None
 
-    zero = (jnp.zeros(()), jnp.zeros(())), jax.tree.map(jnp.zeros_like, learner.network)
-    return jax.lax.scan(add, zero, into_chunks(examples, chunk))[0]
+    shapes = jax.eval_shape(gradient, learned, learner.target, examples, key)
+    zero = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
+    return jax.lax.scan(add, zero, (chunks, keys))[0]
 
 
 def _loss(
-    parts: Parts, network: QNetwork, target: QNetwork, examples: Examples
-) -> tuple[Float[Array, ""], Float[Array, ""]]:
-    """The examples' part of the mean squared error, and of the mean value."""
-    online_next = jax.lax.stop_gradient(values(network, examples.after))
-    target_next = values(target, examples.after)
-    y = jax.vmap(partial(_target, parts.config))(
-        examples.reward, examples.terminated, online_next, target_next
+    parts: Parts,
+    batch_size: int,
+    learned: tuple[QNetwork, Any],
+    target: QNetwork,
+    examples: Examples,
+    key: PRNGKey,
+) -> tuple[Float[Array, ""], dict[str, Any]]:
+    """The examples' part of the mean squared error and of the tracker's loss."""
+    network, tracker = learned
+    now, after = examples.now, examples.after
+    x_next = jax.lax.stop_gradient(network.trunk(after.observation))
+    online_next = mask_illegal(network.judge(x_next, after.part), after.legal)
+    target_next = mask_illegal(target(after.observation, after.part), after.legal)
+    value = jax.vmap(partial(_value, parts.config))(jax.lax.stop_gradient(online_next), target_next)
+    y = jax.vmap(partial(bootstrap, gamma=parts.config.gamma))(
+        examples.reward, examples.terminated, value
     )
+    x = network.trunk(now.observation)
     # A reset's action is out of range; its share is 0.
-    column = examples.action[:, None]
-    q = values(network, examples.now)
-    chosen = jnp.take_along_axis(q, column, axis=1, mode="clip")[:, 0]
+    q = mask_illegal(network.judge(x, now.part), now.legal)
+    chosen = jnp.take_along_axis(q, examples.action[:, None], axis=1, mode="clip")[:, 0]
     counts = examples.share > 0
-    error, value = jnp.where(counts, y - chosen, 0.0), jnp.where(counts, chosen, 0.0)
-    return jnp.sum(examples.share * error**2), jnp.sum(examples.share * value)
+    error, q_chosen = jnp.where(counts, y - chosen, 0.0), jnp.where(counts, chosen, 0.0)
+    loss = jnp.sum(examples.share * error**2)
+    sums = {"loss": loss, "q": jnp.sum(examples.share * q_chosen), "tracker": None}
+    learning = parts.senses.tracker and parts.senses.tracker.learning
+    if learning is None:
+        return loss, sums
+    glimpse = Glimpse(now.observation, jax.lax.stop_gradient(x), examples.last_action)
+    outcome = Outcome(examples.reward, jnp.where(examples.terminated, 0.0, value), x_next)
+    more, tracked = learning.loss(tracker, glimpse, outcome, examples.share, batch_size, key)
+    return loss + more, {**sums, "tracker": tracked}
 
 
-def _target(
-    config: QLearningConfig,
-    reward: Float[Array, ""],
-    terminated: Bool[Array, ""],
-    online_next: Float[Array, " A"],
-    target_next: Float[Array, " A"],
+def _value(
+    config: QLearningConfig, online_next: Float[Array, " A"], target_next: Float[Array, " A"]
 ) -> Float[Array, ""]:
     if config.target == "double":
-        return double_q_target(reward, terminated, online_next, target_next, config.gamma)
-    temperature = jnp.asarray(config.target_temperature)
-    return boltzmann_target(reward, terminated, target_next, temperature, config.gamma)
+        return double_q_value(online_next, target_next)
+    return boltzmann_value(target_next, jnp.asarray(config.target_temperature))

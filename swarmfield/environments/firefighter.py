@@ -112,7 +112,7 @@ class Firefighter:
     def teams(self) -> tuple[TeamSpec, ...]:
         """The only team."""
         n = self.config.num_agents
-        return (TeamSpec("fighters", n, Discrete(2), None, 4, self._neighbours),)
+        return (TeamSpec("fighters", n, Discrete(2), None, 4, graph=self._neighbours),)
 
     @cached_property
     def extent(self) -> tuple[float, float]:

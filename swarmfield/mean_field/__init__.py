@@ -2,10 +2,30 @@
 
 A mean field is built once for a team and then called on timesteps. What it returns is any
 pytree whose arrays lead with N, with K, or with nothing; `at` picks one agent's part, so that
-what all agents share is never repeated N times.
+what all agents share is never repeated N times. A field that is no function of one timestep,
+such as groups that are kept for a while, brings a tracker, which follows the team at acting
+time and records what the field needs to be computed again.
 """
 
+from swarmfield.mean_field.field import Learning, MeanField, Tracker, none, num_actions
+from swarmfield.mean_field.groups import bilevel
 from swarmfield.mean_field.neighbours import nearest, radius
-from swarmfield.mean_field.team import MeanField, none, one_hot_actions, team_mean
+from swarmfield.mean_field.representation import Outcome
+from swarmfield.mean_field.team import one_hot_actions, team_mean
+from swarmfield.mean_field.types import type_means, types_by_actions
 
-__all__ = ["MeanField", "nearest", "none", "one_hot_actions", "radius", "team_mean"]
+__all__ = [
+    "Learning",
+    "MeanField",
+    "Outcome",
+    "Tracker",
+    "bilevel",
+    "nearest",
+    "none",
+    "num_actions",
+    "one_hot_actions",
+    "radius",
+    "team_mean",
+    "type_means",
+    "types_by_actions",
+]

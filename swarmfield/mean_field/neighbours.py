@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from swarmfield.mean_field.team import MeanField, num_actions
+from swarmfield.mean_field.field import MeanField, num_actions, read_vectors
 from swarmfield.types import SwarmfieldError, TeamSpec, Timestep
 
 LARGEST_DENSE = 4096
@@ -58,12 +58,12 @@ def _weighted(
             "(--algo.neighbourhood team)."
         )
 
-    def at(timestep: Timestep, index: Int[Array, ""]) -> Float[Array, " A"]:
+    def at(timestep: Timestep, index: Int[Array, ""]) -> tuple[Float[Array, " A"]]:
         weight = weights(_squared_distances(timestep, index))
         actions = jax.nn.one_hot(timestep.last_action, size)
-        return weight @ actions / jnp.maximum(jnp.sum(weight), 1.0)
+        return (weight @ actions / jnp.maximum(jnp.sum(weight), 1.0),)
 
-    return MeanField(size, lambda timestep: timestep, at)
+    return MeanField(lambda timestep, _record: timestep, at, read_vectors(size))
 
 
 def _squared_distances(timestep: Timestep, index: Int[Array, ""]) -> Float[Array, " N"]:

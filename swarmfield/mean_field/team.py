@@ -2,43 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float
 
-from swarmfield.types import Discrete, SwarmfieldError, TeamSpec, Timestep
-
-
-class MeanField(NamedTuple):
-    """A summary of the others.
-
-    Attributes:
-        size: Length G of one agent's part; 0 for no field.
-        compute: `(timestep) -> field`, of one environment.
-        at: `(field, index) -> Float[G]`, one agent's part (None for no field).
-    """
-
-    size: int
-    compute: Callable[[Timestep], Any]
-    at: Callable[[Any, Int[Array, ""]], Float[Array, " G"] | None]
-
-
-def none() -> MeanField:
-    """No field: independent learners."""
-    return MeanField(0, lambda _: None, lambda _field, _index: None)
-
-
-def num_actions(team: TeamSpec) -> int:
-    """Number of a team's discrete actions; anything else is refused."""
-    if not isinstance(team.actions, Discrete):
-        raise SwarmfieldError(
-            f"Mean actions need discrete actions, but team {team.name!r} has {team.actions}; "
-            "choose an algorithm for continuous actions."
-        )
-    return team.actions.num_actions
+from swarmfield.mean_field.field import MeanField, num_actions, read_vectors
+from swarmfield.types import TeamSpec, Timestep
 
 
 def one_hot_actions(timestep: Timestep, num_actions: int) -> Float[Array, "N A"]:
@@ -62,18 +33,19 @@ def team_mean(team: TeamSpec, *, include_self: bool = True) -> MeanField:
     """
     size = num_actions(team)
 
-    def with_self(timestep: Timestep) -> Float[Array, " A"]:
+    def with_self(timestep: Timestep, _record: Any) -> Float[Array, " A"]:
         total = _histogram(timestep, size)
         return total / jnp.maximum(_number(timestep.alive), 1.0)
 
-    def without_self(timestep: Timestep) -> Float[Array, "N A"]:
+    def without_self(timestep: Timestep, _record: Any) -> Float[Array, "N A"]:
         own = one_hot_actions(timestep, size)
         others = _number(timestep.alive) - timestep.alive.astype(jnp.float32)
         return (_histogram(timestep, size)[None] - own) / jnp.maximum(others, 1.0)[:, None]
 
+    reader = read_vectors(size)
     if include_self:
-        return MeanField(size, with_self, lambda field, _: field)
-    return MeanField(size, without_self, lambda field, index: field[index])
+        return MeanField(with_self, lambda field, _: (field,), reader)
+    return MeanField(without_self, lambda field, index: (field[index],), reader)
 
 
 def _number(flags: Bool[Array, " N"]) -> Float[Array, ""]:

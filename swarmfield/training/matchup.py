@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from swarmfield import distributions
-from swarmfield.mean_field.team import num_actions
+from swarmfield.mean_field import num_actions
 from swarmfield.types import (
     Algorithm,
     Environment,

@@ -1,5 +1,6 @@
 """Q-learning's arithmetic on batches made by hand, and its policies."""
 
+import dataclasses
 from functools import cache
 from types import SimpleNamespace
 
@@ -35,7 +36,7 @@ def make_learner(method: str):
     config, build = METHODS[method]
     algorithm = build(config(), make_team(5), unpack)
     learner, other = algorithm.init(KEY), algorithm.init(jax.random.key(1))
-    return type(learner)(learner.network, other.network, learner.optimizer)
+    return dataclasses.replace(learner, target=other.network)
 
 
 @cache
@@ -68,7 +69,7 @@ def make_steps(seed: int = 0, num_agents: int = 5, **fields):
 def make_batch(now=None, after=None, agents=((0, 3), (4, 1)), weight=((1.0, 1.0), (1.0, 1.0))):
     now = make_steps(0) if now is None else now
     after = make_steps(1) if after is None else after
-    return Transitions(now, after, None, None, jnp.array(agents), jnp.array(weight))
+    return Transitions(now, after, None, None, None, jnp.array(agents), jnp.array(weight))
 
 
 def plain_layers(layers, x, activate_last: bool):
@@ -81,11 +82,11 @@ def plain_layers(layers, x, activate_last: bool):
 def plain_values(network, steps, row: int, agent: int) -> np.ndarray:
     """Q(o, mean action of the living team) in NumPy."""
     x = plain_layers([network.trunk.features], np.asarray(steps.own["seen"][row, agent]), True)
-    if network.field is not None:
+    if network.reader is not None:
         alive = np.asarray(steps.alive[row])
         one_hot = np.eye(NUM_ACTIONS + 1)[np.asarray(steps.last_action[row])][:, :NUM_ACTIONS]
         mean = one_hot[alive].sum(axis=0) / max(alive.sum(), 1)
-        x = np.concatenate([x, plain_layers(network.field.layers, mean, True)])
+        x = np.concatenate([x, plain_layers(network.reader.layers[0].layers, mean, True)])
     return plain_layers(network.head.layers, x, False)
 
 
@@ -167,7 +168,7 @@ def test_one_step_of_adam_down_the_loss() -> None:
     mean = jnp.mean(jax.nn.one_hot(batch.now.last_action, NUM_ACTIONS), axis=1)[steps]
 
     def loss(network):
-        q = jax.vmap(network)(Observation(None, seen), mean)
+        q = jax.vmap(network)(Observation(None, seen), (mean,))
         return jnp.mean((jnp.array(targets) - q[jnp.arange(4), taken]) ** 2)
 
     gradients = jax.jit(jax.grad(loss))(learner.network)

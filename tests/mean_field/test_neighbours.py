@@ -39,8 +39,8 @@ def standing(position, last_action, alive) -> Timestep:
 
 @partial(jax.jit, static_argnums=0)
 def every_part(field: MeanField, timestep: Timestep) -> jax.Array:
-    value = field.compute(timestep)
-    return jax.vmap(lambda i: field.at(value, i))(jnp.arange(timestep.alive.shape[0]))
+    value = field.compute(timestep, None)
+    return jax.vmap(lambda i: field.at(value, i)[0])(jnp.arange(timestep.alive.shape[0]))
 
 
 def rows(field: MeanField, timestep: Timestep) -> np.ndarray:

@@ -36,8 +36,8 @@ def played(last_action: list[int] | np.ndarray, alive: list | np.ndarray) -> Tim
 def every_part(include_self: bool, timestep: Timestep) -> jax.Array:
     num_agents = timestep.alive.shape[0]
     field = mean_field.team_mean(make_team(num_agents), include_self=include_self)
-    value = field.compute(timestep)
-    return jax.vmap(lambda i: field.at(value, i))(jnp.arange(num_agents))
+    value = field.compute(timestep, None)
+    return jax.vmap(lambda i: field.at(value, i)[0])(jnp.arange(num_agents))
 
 
 def rows(include_self: bool, timestep: Timestep) -> np.ndarray:
@@ -53,7 +53,7 @@ def test_with_self_by_hand() -> None:
 
 def test_with_self_is_one_vector_for_the_team() -> None:
     field = mean_field.team_mean(make_team(4))
-    assert field.compute(played([0, 1, 1, 3], [1, 1, 1, 1])).shape == (NUM_ACTIONS,)
+    assert field.compute(played([0, 1, 1, 3], [1, 1, 1, 1]), None).shape == (NUM_ACTIONS,)
 
 
 def test_without_self_the_living_count_only_the_other_living() -> None:
@@ -91,8 +91,8 @@ def test_one_hot_actions_by_hand() -> None:
 
 def test_no_field_is_nothing() -> None:
     field = mean_field.none()
-    assert field.size == 0
-    assert field.at(field.compute(played([0], [1])), jnp.int32(0)) is None
+    assert field.reader is None
+    assert field.at(field.compute(played([0], [1]), None), jnp.int32(0)) is None
 
 
 def test_continuous_actions_are_refused() -> None:

@@ -1,0 +1,160 @@
+"""What actor-critic minimises: advantages of a rollout, and the gradient."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from swarmfield.algorithms._ac_config import ActorCriticConfig
+from swarmfield.algorithms._descent import Descent
+from swarmfield.algorithms._interaction import Interaction
+from swarmfield.algorithms._perception import Senses, embed, see
+from swarmfield.chunks import into_chunks
+from swarmfield.distributions import mask_illegal
+from swarmfield.mean_field import Outcome
+from swarmfield.networks import ActorCriticNetwork, Glimpse
+from swarmfield.returns import gae
+from swarmfield.types import PRNGKey, Timestep, Trajectory
+
+
+class Parts(NamedTuple):
+    """What a method is made of. All static."""
+
+    config: ActorCriticConfig
+    senses: Senses
+    num_actions: int
+    interaction: Interaction
+    descent: Descent
+
+
+class Examples(NamedTuple):
+    """Whole steps to learn from; `share` is each agent's part of the mean, 0 for none.
+
+    `value_next` is V at the step after, 0 where an agent has no future.
+    """
+
+    now: Timestep
+    after: Timestep
+    tracked: Any
+    value_next: Float[Array, "M N"]
+    advantage: Float[Array, "M N"]
+    target: Float[Array, "M N"]
+    share: Float[Array, "M N"]
+
+
+def evaluate(
+    parts: Parts,
+    network: ActorCriticNetwork,
+    x: Float[Array, "N X"],
+    timestep: Timestep,
+    tracked: Any,
+) -> tuple[Float[Array, "N A"], Float[Array, " N"]]:
+    """Logits and values of all agents of one step, from their embeddings."""
+    for_actor, for_critic = parts.interaction.tell(network.interaction, x, timestep, tracked)
+    logits = mask_illegal(network.actor(_join(x, for_actor)), timestep.legal)
+    return logits, network.critic(_join(x, for_critic))[:, 0]
+
+
+def _join(x: Float[Array, "N X"], told: Float[Array, "N G"] | None) -> Float[Array, "N X2"]:
+    return x if told is None else jnp.concatenate([x, told], axis=-1)
+
+
+def examples_of(parts: Parts, batch: Trajectory, value: Float[Array, "T+1 E N"]) -> Examples:
+    """Advantages and targets, with steps and environments merged."""
+    now = jax.tree.map(lambda x: x[:-1], batch.steps)
+    after = jax.tree.map(lambda x: x[1:], batch.steps)
+    config = parts.config
+    advantage = partial(gae, gamma=config.gamma, lambda_=config.gae_lambda)
+    # Over environments, then over agents.
+    advantage = jax.vmap(jax.vmap(advantage, 1, 1), 2, 2)(
+        after.reward, after.terminated, value, batch.weight > 0
+    )
+    share = batch.weight / jnp.maximum(jnp.sum(batch.weight), 1e-9)
+    value_next = jnp.where(after.terminated, 0.0, value[1:])
+    target = advantage + value[:-1]
+    tracked = batch.record["tracked"]
+    examples = Examples(now, after, tracked, value_next, advantage, target, share)
+    return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), examples)
+
+
+def gradient_of(
+    parts: Parts, network: ActorCriticNetwork, tracker: Any, examples: Examples, key: PRNGKey
+) -> Any:
+    """((loss, sums), gradients) of network and tracker, added up over chunks of whole steps."""
+    gradient = jax.value_and_grad(partial(_loss, parts, examples.share.size), has_aux=True)
+    learned = (network, tracker)
+    size = max(1, parts.senses.agents_at_once // parts.senses.team.num_agents)
+    chunks = into_chunks(examples, size)
+    keys = jax.random.split(key, chunks.share.shape[0])
+
+    def add(total: Any, some: tuple[Examples, PRNGKey]) -> tuple[Any, None]:
+        return jax.tree.map(jnp.add, total, gradient(learned, *some)), None
+
+    first = jax.tree.map(lambda x: x[0], (chunks, keys))
+    shapes = jax.eval_shape(gradient, learned, *first)
+    zero = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
+    return jax.lax.scan(add, zero, (chunks, keys))[0]
+
+
+def _loss(
+    parts: Parts,
+    batch_size: int,
+    learned: tuple[ActorCriticNetwork, Any],
+    examples: Examples,
+    key: PRNGKey,
+) -> tuple[Float[Array, ""], dict[str, Any]]:
+    """The examples' part of the loss, and of the tracker's."""
+    network, tracker = learned
+    x = jax.vmap(partial(embed, parts.senses, network.trunk))(examples.now)
+    logits, value = jax.vmap(partial(evaluate, parts, network))(x, examples.now, examples.tracked)
+    log_policy = jax.nn.log_softmax(logits)
+    action = examples.after.last_action.astype(jnp.int32)
+    # A reset's action is out of range; its share is 0.
+    chosen = jnp.take_along_axis(log_policy, action[..., None], axis=-1, mode="clip")[..., 0]
+    entropy = -jnp.sum(jnp.exp(log_policy) * log_policy, axis=-1)
+    counts = examples.share > 0
+
+    def mean(values: Float[Array, "M N"]) -> Float[Array, ""]:
+        return jnp.sum(examples.share * jnp.where(counts, values, 0.0))
+
+    sums: dict[str, Any] = {
+        "actor_loss": -mean(examples.advantage * chosen),
+        "critic_loss": mean((examples.target - value) ** 2),
+        "entropy": mean(entropy),
+        "value": mean(value),
+    }
+    config = parts.config
+    loss = sums["actor_loss"] + config.value_weight * sums["critic_loss"]
+    loss = loss - config.entropy_weight * sums["entropy"]
+    more, sums["tracker"] = _tracker_loss(parts, batch_size, network, tracker, x, examples, key)
+    return loss + more, {"loss": loss, **sums}
+
+
+def _tracker_loss(
+    parts: Parts,
+    batch_size: int,
+    network: ActorCriticNetwork,
+    tracker: Any,
+    x: Float[Array, "M N X"],
+    examples: Examples,
+    key: PRNGKey,
+) -> tuple[Float[Array, ""], Any]:
+    learning = parts.senses.tracker and parts.senses.tracker.learning
+    if learning is None:
+        return jnp.zeros(()), None
+    agents = jnp.arange(x.shape[1])
+    observation = jax.vmap(lambda step: see(parts.senses, step, agents))(examples.now)
+    x_next = jnp.zeros_like(x)
+    if learning.looks_ahead:
+        x_next = jax.vmap(partial(embed, parts.senses, network.trunk))(examples.after)
+    glimpse = Glimpse(observation, x, examples.now.last_action)
+    outcome = Outcome(examples.after.reward, examples.value_next, x_next)
+    flat = jax.tree.map(
+        lambda y: jax.lax.stop_gradient(y).reshape(-1, *y.shape[2:]),
+        (glimpse, outcome, examples.share),
+    )
+    return learning.loss(tracker, *flat, batch_size, key)

@@ -1,0 +1,75 @@
+"""What a team's agents see, embedded by a trunk and followed by a tracker: at acting time."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from swarmfield.chunks import in_chunks
+from swarmfield.mean_field import Tracker
+from swarmfield.networks import Glimpse, Trunk, TrunkName, agents_at_once
+from swarmfield.types import Observation, PRNGKey, TeamSpec, Timestep, Unpack
+
+
+class Senses(NamedTuple):
+    """How a team perceives. All static."""
+
+    team: TeamSpec
+    unpack: Unpack
+    trunk: TrunkName
+    tracker: Tracker | None
+
+    @property
+    def agents_at_once(self) -> int:
+        """Agents to look through at a time."""
+        return agents_at_once(self.trunk)
+
+
+def see(senses: Senses, timestep: Timestep, agents: Int[Array, " C"]) -> Observation:
+    """Some agents' observations."""
+    seen = jax.vmap(lambda index: senses.unpack(timestep, index))(agents)
+    # Without the barrier XLA unpacks again for every layer that reads the view.
+    return jax.lax.optimization_barrier(seen)
+
+
+def embed(senses: Senses, trunk: Trunk, timestep: Timestep) -> Float[Array, "N X"]:
+    """All agents' embeddings; on the way back views are read again rather than kept."""
+    num_agents, chunk = senses.team.num_agents, senses.agents_at_once
+
+    def embed_some(agents: Int[Array, " C"]) -> Float[Array, "C X"]:
+        return trunk(see(senses, timestep, agents))
+
+    some = jax.checkpoint(embed_some) if num_agents > chunk else embed_some
+    return in_chunks(some, jnp.arange(num_agents), chunk)
+
+
+def perceive(
+    senses: Senses, trunk: Trunk, parameters: Any, timestep: Timestep, memory: Any, key: PRNGKey
+) -> tuple[Float[Array, "N X"], Any, Any]:
+    """All agents' embeddings, the tracker's memory, and what it records.
+
+    Args:
+        senses: How the team perceives.
+        trunk: The network's.
+        parameters: The tracker's.
+        timestep: What is to be seen.
+        memory: The tracker's so far.
+        key: Draws what the tracker draws.
+    """
+    tracker = senses.tracker
+    if tracker is None:
+        return embed(senses, trunk, timestep), memory, None
+
+    def look(agents: Int[Array, " C"]) -> tuple[Float[Array, "C X"], Float[Array, "C Z"]]:
+        observation = see(senses, timestep, agents)
+        x = trunk(observation)
+        keys = jax.vmap(lambda index: jax.random.fold_in(key, index))(agents)
+        glimpse = Glimpse(observation, x, timestep.last_action[agents])
+        return x, tracker.represent(parameters, glimpse, keys)
+
+    x, z = in_chunks(look, jnp.arange(senses.team.num_agents), senses.agents_at_once)
+    memory, record = tracker.track(parameters, timestep, z, memory, key)
+    return x, memory, record

@@ -1,0 +1,35 @@
+"""BMF-AC: actor-critic on a two-level mean field of dynamic groups."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from swarmfield.algorithms._ac_config import ActorCriticConfig
+from swarmfield.algorithms._actor_critic import actor_critic
+from swarmfield.algorithms._bilevel import BilevelOptions, bilevel_field, check_bilevel
+from swarmfield.algorithms._interaction import through_field
+from swarmfield.types import Algorithm, TeamSpec, Unpack
+
+
+@dataclass(frozen=True)
+class BMFACConfig(BilevelOptions, ActorCriticConfig):
+    """Options of BMF-AC."""
+
+    actor_uses_field: bool = True
+    """Whether the policy sees both levels too, as in the authors' code."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_bilevel(self)
+
+
+def build(config: BMFACConfig, team: TeamSpec, unpack: Unpack) -> Algorithm:
+    """pi(a | o_i, intra_i, inter_i) and V(o_i, intra_i, inter_i), fields as in BMF-Q.
+
+    Source: Zheng et al. 2025, Eq. 6-7 and 9. Departures: those of `bmf_q`; advantages instead
+    of Q, and a policy that sees the field, both as in the authors' code.
+    """
+    field = bilevel_field(config, team)
+    return actor_critic(
+        config, team, unpack, through_field(field, actor_sees=config.actor_uses_field)
+    )

@@ -1,0 +1,34 @@
+"""Large batches in pieces that fit a cache, or a memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, PyTree
+
+
+def in_chunks(function: Callable[[PyTree], PyTree], inputs: PyTree, chunk: int) -> PyTree:
+    """A function of a batch, applied a chunk at a time: bounds memory, not results.
+
+    Args:
+        function: Takes and returns arrays that lead with the batch.
+        inputs: Arrays that lead with the batch.
+        chunk: Rows at once.
+    """
+    size = jax.tree.leaves(inputs)[0].shape[0]
+    if size <= chunk:
+        return function(inputs)
+    result = jax.lax.map(function, into_chunks(inputs, chunk))
+    return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:])[:size], result)
+
+
+def into_chunks(inputs: PyTree, chunk: int) -> PyTree:
+    """A batch `[B, ...]` as `[ceil(B / chunk), chunk, ...]`, filled up with zeros."""
+
+    def split(x: Array) -> Array:
+        filler = [(0, -x.shape[0] % chunk)] + [(0, 0)] * (x.ndim - 1)
+        return jnp.pad(x, filler).reshape(-1, chunk, *x.shape[1:])
+
+    return jax.tree.map(split, inputs)

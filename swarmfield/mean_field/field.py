@@ -1,0 +1,87 @@
+"""What a mean field is: a function of a timestep, with one part for each agent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from jaxtyping import Array, Float, Int, PyTree
+
+from swarmfield.networks import FieldReader, Glimpse
+from swarmfield.types import Discrete, PRNGKey, SwarmfieldError, TeamSpec, Timestep
+
+Part = PyTree
+"""What of a field concerns one agent: a tuple of vectors, or what the field's reader takes."""
+
+
+class Learning(NamedTuple):
+    """How a tracker's parameters are learned, beside a policy and in its batches.
+
+    Attributes:
+        loss: `(parameters, glimpse, outcome, share [B], batch_size, key) -> part of the loss,
+            sums`, of some of the batch; both are added up over all of it.
+        looks_ahead: Whether the loss needs the next step's embedding.
+        settle: `(parameters, sums) -> parameters, metrics`, after a step down the loss.
+    """
+
+    loss: Callable[..., tuple[Float[Array, ""], Any]]
+    settle: Callable[[Any, Any], tuple[Any, dict[str, Float[Array, ""]]]]
+    looks_ahead: bool
+
+
+class Tracker(NamedTuple):
+    """What follows a team from step to step, for fields that are no function of one timestep.
+
+    What it finds out is recorded, so that the field of a stored step can be computed again.
+
+    Attributes:
+        init: `(key) -> parameters`.
+        begin: `(timestep) -> memory`, where an episode starts.
+        represent: `(parameters, glimpse, keys [B]) -> z [B, Z]` of any agents.
+        track: `(parameters, timestep, z [N, Z], memory, key) -> memory, record`.
+        learning: How the parameters are learned, or None where there are none.
+        measure: `(timestep, record, next_record) -> metrics` of one stored step.
+    """
+
+    init: Callable[[PRNGKey], Any]
+    begin: Callable[[Timestep], Any]
+    represent: Callable[[Any, Glimpse, PRNGKey], Float[Array, "B Z"]]
+    track: Callable[..., tuple[Any, Any]]
+    learning: Learning | None
+    measure: Callable[..., dict[str, Float[Array, ""]]]
+
+
+class MeanField(NamedTuple):
+    """A summary of the others.
+
+    Attributes:
+        compute: `(timestep, record) -> field`, of one environment; `record` is the tracker's.
+        at: `(field, index) -> part`, one agent's.
+        reader: `(key) -> module` that turns parts into numbers for a network; None for no field.
+        tracker: What must be followed from step to step, if anything.
+    """
+
+    compute: Callable[[Timestep, Any], Any]
+    at: Callable[[Any, Int[Array, ""]], Part]
+    reader: Callable[[PRNGKey], Any] | None
+    tracker: Tracker | None = None
+
+
+def none() -> MeanField:
+    """No field: independent learners."""
+    return MeanField(lambda _timestep, _record: None, lambda _field, _index: None, None)
+
+
+def read_vectors(*sizes: int) -> Callable[[PRNGKey], FieldReader]:
+    """A reader of parts that are tuples of vectors of these sizes."""
+    return lambda key: FieldReader(sizes, key)
+
+
+def num_actions(team: TeamSpec) -> int:
+    """Number of a team's discrete actions; anything else is refused."""
+    if not isinstance(team.actions, Discrete):
+        raise SwarmfieldError(
+            f"Mean actions need discrete actions, but team {team.name!r} has {team.actions}; "
+            "choose an algorithm for continuous actions."
+        )
+    return team.actions.num_actions

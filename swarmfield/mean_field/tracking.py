@@ -1,0 +1,148 @@
+"""Dynamic groups: agents that are alike, found again every so many steps.
+
+Source: Zheng et al. 2025, Algorithm 1. Representations and what is made of them are renewed at
+every step, the assignment every `interval` steps and at the first; between, everybody keeps
+their group. k-means starts from the centres it found before, so that a group keeps its number.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any, Literal, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int, UInt8
+
+from swarmfield.mean_field import representation
+from swarmfield.mean_field.clustering import Clusters, farthest_first, group_means, k_means
+from swarmfield.mean_field.field import Tracker
+from swarmfield.mean_field.groups import Grouping
+from swarmfield.mean_field.representation import RepresentationConfig
+from swarmfield.mean_field.representation_learning import learning
+from swarmfield.types import PRNGKey, TeamSpec, Timestep
+
+How = Literal["kmeans", "random"]
+ITERATIONS = 10
+MOST_GROUPS = 255
+
+
+class GroupingConfig(NamedTuple):
+    """How groups are formed.
+
+    Attributes:
+        how: By k-means over representations, or at random, which shows what grouping is worth.
+        num_groups: K.
+        interval: Steps between one assignment and the next.
+    """
+
+    how: How = "kmeans"
+    num_groups: int = 4
+    interval: int = 50
+
+
+class Memory(eqx.Module):
+    """The groups so far.
+
+    Attributes:
+        centre: Where k-means ended.
+        label: Group of each agent.
+        age: Steps since the episode began.
+    """
+
+    centre: Float[Array, "K Z"]
+    label: UInt8[Array, " N"]
+    age: Int[Array, ""]
+
+
+def dynamic_groups(
+    grouping: GroupingConfig,
+    represented: RepresentationConfig,
+    team: TeamSpec,
+    num_actions: int,
+    embedding_size: int,
+) -> tuple[Tracker, int]:
+    """A tracker of groups of agents with similar representations, and how long those are.
+
+    Args:
+        grouping: How groups are formed.
+        represented: How agents are represented.
+        team: The team.
+        num_actions: A.
+        embedding_size: X, of the network's trunk.
+    """
+    size = represented.size
+    if represented.kind == "raw":
+        size = representation.input_size(represented, team, num_actions, embedding_size)
+
+    def track(
+        _parameters: Any, timestep: Timestep, z: Float[Array, "N Z"], memory: Memory, key: PRNGKey
+    ) -> tuple[Memory, Grouping]:
+        return track_groups(grouping, timestep, z, memory, key)
+
+    tracker = Tracker(
+        init=lambda key: representation.init(represented, team, num_actions, embedding_size, key),
+        begin=partial(first_memory, grouping, size),
+        represent=partial(representation.represent, represented, num_actions),
+        track=track,
+        learning=learning(represented, num_actions),
+        measure=partial(measure_groups, grouping),
+    )
+    return tracker, size
+    return tracker, size
+
+
+def first_memory(config: GroupingConfig, size: int, timestep: Timestep) -> Memory:
+    """No groups yet, of representations of `size` numbers."""
+    centre = jnp.zeros((config.num_groups, size))
+    return Memory(centre, jnp.zeros(timestep.alive.shape, jnp.uint8), jnp.int32(0))
+
+
+def track_groups(
+    config: GroupingConfig,
+    timestep: Timestep,
+    z: Float[Array, "N Z"],
+    memory: Memory,
+    key: PRNGKey,
+) -> tuple[Memory, Grouping]:
+    """Groups of one more step: formed anew where that is due, else kept."""
+    due = memory.age % config.interval == 0
+    found = _assign(config, timestep.alive, z, memory, key)
+    label = jnp.where(due, found.label, memory.label.astype(jnp.int32))
+    centre = jnp.where(due, found.centre, memory.centre)
+    mean, _ = group_means(z, label, timestep.alive, config.num_groups)
+    small = label.astype(jnp.uint8)
+    return Memory(centre, small, memory.age + 1), Grouping(small, mean, due)
+
+
+def _assign(
+    config: GroupingConfig,
+    alive: Bool[Array, " N"],
+    z: Float[Array, "N Z"],
+    memory: Memory,
+    key: PRNGKey,
+) -> Clusters:
+    if config.how == "random":
+        drawn = jax.random.randint(key, alive.shape, 0, config.num_groups, jnp.int32)
+        return Clusters(drawn, memory.centre)
+    first = farthest_first(z, alive, config.num_groups)
+    centre = jnp.where(memory.age == 0, first, memory.centre)
+    return k_means(z, alive, centre, ITERATIONS)
+
+
+def measure_groups(
+    config: GroupingConfig, timestep: Timestep, record: Grouping, next_record: Grouping
+) -> dict[str, Float[Array, ""]]:
+    """How large groups are, and how many agents change theirs."""
+    alive = timestep.alive.astype(jnp.float32)
+    living = jnp.maximum(jnp.sum(alive), 1.0)
+    label = next_record.label.astype(jnp.int32)
+    size = jnp.zeros(config.num_groups).at[label].add(alive)
+    changes = alive * (record.label != next_record.label) * ~timestep.first
+    return {
+        "groups": jnp.sum(size > 0).astype(jnp.float32),
+        "largest_group": jnp.max(size) / living,
+        # Groups are renewed in one step of `interval`.
+        "group_stability": 1 - config.interval * jnp.sum(changes) / living,
+    }

@@ -1,0 +1,138 @@
+"""k-means: as scikit-learn's from the same centres, and the dead count for nothing."""
+
+import warnings
+
+import hypothesis.strategies as st
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given
+from sklearn.cluster import KMeans
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import adjusted_rand_score
+
+from swarmfield.mean_field.clustering import farthest_first, group_means, k_means
+
+pytestmark = pytest.mark.usefixtures("strict_dtypes")
+
+N, D, K = 40, 5, 4
+find = jax.jit(k_means, static_argnums=3)
+begin = jax.jit(farthest_first, static_argnums=2)
+
+
+def scattered(seed: int, count: int = N) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=(count, D)).astype(np.float32)
+
+
+def planted(seed: int, count: int = N, apart: float = 6.0) -> tuple[np.ndarray, np.ndarray]:
+    random = np.random.default_rng(seed)
+    label = np.concatenate([np.arange(K), random.integers(0, K, count - K)])
+    centre = apart * np.eye(K, D)
+    return (centre[label] + random.normal(size=(count, D))).astype(np.float32), label
+
+
+def everyone(count: int = N) -> jnp.ndarray:
+    return jnp.ones(count, bool)
+
+
+@pytest.mark.parametrize("iterations", [1, 3, 50])
+@pytest.mark.parametrize("seed", range(4))
+def test_as_scikit_learn_from_the_same_centres(seed: int, iterations: int) -> None:
+    points = scattered(seed)
+    first = points[:K]
+    with warnings.catch_warnings():
+        # It says so where it has not converged, which is what few iterations are for.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        oracle = KMeans(K, init=first, n_init=1, max_iter=iterations, tol=0).fit(points)
+    found = find(points, everyone(), first, iterations)
+    if len(set(oracle.labels_)) == K:
+        np.testing.assert_array_equal(found.label, oracle.labels_)
+    if iterations == 50:
+        np.testing.assert_allclose(found.centre, oracle.cluster_centers_, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_planted_clusters_are_found(seed: int) -> None:
+    points, label = planted(seed)
+    found = find(points, everyone(), begin(points, everyone(), K), 10)
+    assert adjusted_rand_score(label, found.label) >= 0.95
+
+
+def test_one_move_by_hand() -> None:
+    points = jnp.array([[0.0], [1.0], [4.0], [10.0]])
+    found = find(points, everyone(4), jnp.array([[0.0], [5.0]]), 1)
+    np.testing.assert_allclose(found.centre, [[0.5], [7.0]])
+    # The nearest to where the centres went: 4 is 3.5 from the first and 3 from the second.
+    np.testing.assert_array_equal(found.label, [0, 0, 1, 1])
+
+
+def test_an_empty_group_keeps_its_centre() -> None:
+    points = jnp.array([[0.0], [1.0], [2.0]])
+    found = find(points, everyone(3), jnp.array([[1.0], [50.0]]), 5)
+    np.testing.assert_allclose(found.centre, [[1.0], [50.0]])
+    np.testing.assert_array_equal(found.label, [0, 0, 0])
+
+
+def test_the_first_centres_are_far_apart() -> None:
+    points = jnp.array([[0.0], [1.0], [9.0], [10.0], [30.0]])
+    # The mean is 10: 30 is farthest from it, then 0 from 30, then 10 (10 from 0, 20 from 30).
+    np.testing.assert_allclose(begin(points, everyone(5), 3), [[30.0], [0.0], [10.0]])
+
+
+@pytest.mark.parametrize("living", [0, 1, 3, K])
+def test_the_few_are_each_a_group(living: int) -> None:
+    alive = jnp.arange(N) % 7 == 0
+    alive = alive & (jnp.cumsum(alive) <= living)
+    points = scattered(0)
+    found = find(points, alive, begin(points, alive, K), 10)
+    np.testing.assert_array_equal(np.asarray(found.label)[np.asarray(alive)], np.arange(living))
+    assert np.isfinite(found.centre).all()
+
+
+def test_the_means_of_groups_by_hand() -> None:
+    points = jnp.array([[1.0], [3.0], [5.0], [jnp.nan]])
+    mean, size = group_means(points, jnp.array([0, 0, 2, 0]), jnp.array([1, 1, 1, 0], bool), 3)
+    np.testing.assert_allclose(mean, [[2.0], [0.0], [5.0]])
+    np.testing.assert_array_equal(size, [2, 0, 1])
+
+
+seeds = st.integers(0, 10**6)
+
+
+@given(seeds, st.integers(5, N))
+def test_the_dead_are_inert(seed: int, living: int) -> None:
+    points, other = scattered(seed), scattered(seed + 1)
+    alive = np.random.default_rng(seed).permutation(N) < living
+    changed = np.where(alive[:, None], points, 100 * other).astype(np.float32)
+    ours, theirs = (find(x, alive, begin(x, jnp.asarray(alive), K), 5) for x in (points, changed))
+    np.testing.assert_array_equal(ours.centre, theirs.centre)
+    np.testing.assert_array_equal(np.asarray(ours.label)[alive], np.asarray(theirs.label)[alive])
+
+
+@given(seeds)
+def test_padding_is_inert(seed: int) -> None:
+    points = scattered(seed)
+    padded = np.concatenate([points, np.full((6, D), np.nan, np.float32)])
+    alive = np.arange(N + 6) < N
+    ours = find(points, everyone(), begin(points, everyone(), K), 5)
+    theirs = find(padded, alive, begin(padded, jnp.asarray(alive), K), 5)
+    np.testing.assert_allclose(ours.centre, theirs.centre, rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(ours.label, theirs.label[:N])
+
+
+@given(seeds, st.permutations(range(N)))
+def test_agents_permuted_are_labels_permuted(seed: int, order: list[int]) -> None:
+    points, _ = planted(seed)
+    ours, theirs = (
+        find(x, everyone(), begin(x, everyone(), K), 10) for x in (points, points[order])
+    )
+    np.testing.assert_array_equal(np.asarray(ours.label)[order], theirs.label)
+
+
+@given(seeds, st.permutations(range(K)))
+def test_centres_permuted_are_labels_renamed(seed: int, order: list[int]) -> None:
+    points = scattered(seed)
+    ours, theirs = (find(points, everyone(), first, 5) for first in (points[:K], points[:K][order]))
+    np.testing.assert_array_equal(ours.label, np.asarray(order)[np.asarray(theirs.label)])
+    np.testing.assert_allclose(ours.centre[np.asarray(order)], theirs.centre, rtol=1e-5)
