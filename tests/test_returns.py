@@ -74,3 +74,62 @@ def test_double_q_is_the_oracles() -> None:
     error = jax.vmap(rlax.double_q_learning)(q, action, reward, discount, target, online)
     chosen = q[jnp.arange(64), action]
     np.testing.assert_allclose(ours - chosen, error, rtol=1e-5, atol=1e-6)
+
+
+def advantages(reward, terminated, value, valid, gamma, lambda_):
+    arrays = (jnp.array(x) for x in (reward, terminated, value, valid))
+    return np.asarray(returns.gae(*arrays, gamma, lambda_))
+
+
+ALL, NEVER = [True] * 3, [False] * 3
+
+
+def test_gae_by_hand() -> None:
+    # delta is 1 + 0.5 * 4 - 2 = 1, then 2 + 0.5 * 6 - 4 = 1, then 3 + 0.5 * 8 - 6 = 1.
+    a = advantages([1.0, 2.0, 3.0], NEVER, [2.0, 4.0, 6.0, 8.0], ALL, 0.5, 0.5)
+    np.testing.assert_allclose(a, [1 + 0.25 + 0.0625, 1.25, 1])
+
+
+def test_with_lambda_one_it_is_the_return() -> None:
+    value = [2.0, 4.0, 6.0, 8.0]
+    a = advantages([1.0, 2.0, 3.0], NEVER, value, ALL, 0.5, 1.0)
+    # 3 + 4 = 7; 2 + 7 / 2 = 5.5; 1 + 5.5 / 2 = 3.75.
+    np.testing.assert_allclose(a + value[:3], [3.75, 5.5, 7])
+
+
+def test_with_lambda_zero_it_is_one_step() -> None:
+    a = advantages([1.0, 2.0, 3.0], NEVER, [2.0, 4.0, 6.0, 8.0], ALL, 0.5, 0.0)
+    np.testing.assert_allclose(a, [1, 1, 1])
+
+
+def test_gae_stops_at_death_without_a_future() -> None:
+    terminated, valid = [False, True, False], [True, True, False]
+    a = advantages([1.0, 2.0, jnp.nan], terminated, [2.0, 4.0, jnp.nan, 8.0], valid, 0.5, 1.0)
+    # Death after the second step: 2 - 4 = -2; 1 + 0.5 * 4 - 2 + 0.5 * -2 = 0.
+    np.testing.assert_allclose(a, [0, -2, 0])
+
+
+def test_gae_stops_at_the_time_limit_with_one() -> None:
+    # The third transition is the reset; V of the last state counts.
+    a = advantages([1.0, 2.0, 9.0], NEVER, [2.0, 4.0, 6.0, 8.0], [True, True, False], 0.5, 1.0)
+    np.testing.assert_allclose(a, [1.5, 1, 0])
+
+
+def test_gae_agrees_with_rlax() -> None:
+    random = np.random.default_rng(0)
+    reward, value = random.normal(size=7), random.normal(size=8)
+    discount = 0.9 * (random.random(7) > 0.3)
+    expected = rlax.truncated_generalized_advantage_estimation(
+        jnp.asarray(reward, jnp.float32),
+        jnp.asarray(discount, jnp.float32),
+        0.8,
+        jnp.asarray(value, jnp.float32),
+    )
+    ours = [np.float32(x) for x in (reward, value)]
+    # Where the discount is 0, rlax also forgets what comes after: as death does.
+    over = discount == 0
+    advantage = np.zeros(8)
+    for t in reversed(range(7)):
+        a = advantages([ours[0][t]], [over[t]], ours[1][t : t + 2], [True], 0.9, 0.8)[0]
+        advantage[t] = a + (0 if over[t] else 0.9 * 0.8 * advantage[t + 1])
+    np.testing.assert_allclose(advantage[:7], expected, rtol=1e-4, atol=1e-5)

@@ -63,7 +63,7 @@ def _join(x: Float[Array, "N X"], told: Float[Array, "N G"] | None) -> Float[Arr
     return x if told is None else jnp.concatenate([x, told], axis=-1)
 
 
-def examples_of(parts: Parts, batch: Trajectory, value: Float[Array, "T+1 E N"]) -> Examples:
+def examples_of(parts: Parts, batch: Trajectory, value: Float[Array, "T1 E N"]) -> Examples:
     """Advantages and targets, with steps and environments merged."""
     now = jax.tree.map(lambda x: x[:-1], batch.steps)
     after = jax.tree.map(lambda x: x[1:], batch.steps)

@@ -3,59 +3,16 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jax.custom_batching import custom_vmap
 from jaxtyping import Array, Bool
 
+from swarmfield.batching import flat_batched, select
 from swarmfield.types import Environment, PRNGKey, Timestep
-
-
-def flat_batched(batched: Callable[..., Any]) -> Callable[..., Any]:
-    """Make a function of ONE element from one that is written for a whole batch.
-
-    `batched` takes and returns pytrees whose arrays all lead with one axis E. The returned
-    function works on single elements; vmapping it, however deeply nested and also inside
-    loops, merges all mapped axes and calls `batched` once. Arrays that a `vmap` does not map
-    are repeated. So the protocol stays one environment while the engine sees
-    seeds x environments as one flat batch: the layout in which scatters, loops that run to a
-    fixpoint and conditionals are cheap.
-    """
-
-    @custom_vmap
-    def many(*arguments: Any) -> Any:
-        return batched(*arguments)
-
-    @many.def_vmap
-    def merge(size: int, mapped: Any, *arguments: Any) -> tuple[Any, Any]:
-        arguments = _repeat_unmapped(size, mapped, arguments)
-        flat = jax.tree.map(lambda x: x.reshape(size * x.shape[1], *x.shape[2:]), arguments)
-        result = many(*flat)
-        result = jax.tree.map(lambda x: x.reshape(size, x.shape[0] // size, *x.shape[1:]), result)
-        return result, jax.tree.map(lambda _: True, result)
-
-    @custom_vmap
-    def one(*arguments: Any) -> Any:
-        result = many(*jax.tree.map(lambda x: x[None], arguments))
-        return jax.tree.map(lambda x: x[0], result)
-
-    @one.def_vmap
-    def widen(size: int, mapped: Any, *arguments: Any) -> tuple[Any, Any]:
-        result = many(*_repeat_unmapped(size, mapped, arguments))
-        return result, jax.tree.map(lambda _: True, result)
-
-    return one
-
-
-def _repeat_unmapped(size: int, mapped: Any, arguments: Any) -> Any:
-    def repeat(is_mapped: bool, x: jax.Array) -> jax.Array:
-        return x if is_mapped else jnp.broadcast_to(x, (size, *x.shape))
-
-    return jax.tree.map(repeat, tuple(mapped), arguments)
 
 
 class Episode(eqx.Module):
@@ -101,12 +58,3 @@ class AutoReset:
 
         state, timesteps = jax.lax.cond(jnp.any(episode.over), with_resets, lambda: stepped)
         return Episode(state, jax.vmap(episode_over)(timesteps)), timesteps
-
-
-def select(condition: Bool[Array, " E"], new: Any, old: Any) -> Any:
-    """`jnp.where` for pytrees whose arrays lead with the condition's axis."""
-
-    def choose(x: Array, y: Array) -> Array:
-        return jnp.where(condition.reshape(-1, *[1] * (x.ndim - 1)), x, y)
-
-    return jax.tree.map(choose, new, old)

@@ -8,6 +8,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from swarmfield.types import PRNGKey
+
 
 class Clusters(NamedTuple):
     """Points in groups.
@@ -48,27 +50,56 @@ def k_means(
     return _few_apart(points, alive, Clusters(nearest_centre(points, centre), centre))
 
 
-def farthest_first(
-    points: Float[Array, "N D"], alive: Bool[Array, " N"], num_groups: int
-) -> Float[Array, "K D"]:
-    """Centres to start from: living points, each as far as possible from those before it.
+def best_of(
+    points: Float[Array, "N D"],
+    alive: Bool[Array, " N"],
+    num_groups: int,
+    iterations: int,
+    restarts: int,
+    key: PRNGKey,
+) -> Clusters:
+    """`k_means` from several first centres, of which the groups that lie closest are kept.
 
-    The first is the point farthest from the mean, so that nothing is drawn and the order of
-    points does not matter.
-
-    Source: Gonzalez 1985.
+    Args:
+        points: What to group.
+        alive: Points that count.
+        num_groups: K.
+        iterations: How often centres move.
+        restarts: How many times to start.
+        key: Draws the first centres.
     """
-    mean, _ = group_means(points, jnp.zeros(alive.shape, jnp.int32), alive, 1)
+
+    def attempt(key: PRNGKey) -> tuple[Clusters, Float[Array, ""]]:
+        found = k_means(points, alive, spread_out(points, alive, num_groups, key), iterations)
+        apart = jnp.sum((points - found.centre[found.label]) ** 2, axis=1)
+        return found, jnp.sum(jnp.where(alive, apart, 0.0))
+
+    found, inertia = jax.vmap(attempt)(jax.random.split(key, restarts))
+    return jax.tree.map(lambda x: x[jnp.argmin(inertia)], found)
+
+
+def spread_out(
+    points: Float[Array, "N D"], alive: Bool[Array, " N"], num_groups: int, key: PRNGKey
+) -> Float[Array, "K D"]:
+    """Centres to start from: living points, far ones more likely to be drawn (k-means++).
+
+    Source: Arthur and Vassilvitskii 2007: in proportion to the squared distance from the
+    nearest centre so far, the first uniformly.
+    """
 
     def choose(
-        distance: Float[Array, " N"], index: Int[Array, ""]
+        distance: Float[Array, " N"], key: PRNGKey
     ) -> tuple[Float[Array, " N"], Float[Array, " D"]]:
-        chosen = points[jnp.argmax(jnp.where(alive, distance, -1.0))]
-        apart = jnp.sum((points - chosen[None]) ** 2, axis=1)
-        return jnp.where(index == 0, apart, jnp.minimum(distance, apart)), chosen
+        # Where all that live are chosen already, any of them.
+        chance = jnp.where(alive, jnp.maximum(distance, 1e-12), 0.0)
+        cumulative = jnp.cumsum(chance)
+        drawn = jax.random.uniform(key) * cumulative[-1]
+        index = jnp.minimum(jnp.searchsorted(cumulative, drawn, side="right"), alive.shape[0] - 1)
+        chosen = points[index]
+        return jnp.minimum(distance, jnp.sum((points - chosen[None]) ** 2, axis=1)), chosen
 
-    first = jnp.sum((points - mean) ** 2, axis=1)
-    return jax.lax.scan(choose, first, jnp.arange(num_groups))[1]
+    far = jnp.full(alive.shape, 1e30)
+    return jax.lax.scan(choose, far, jax.random.split(key, num_groups))[1]
 
 
 def nearest_centre(points: Float[Array, "N D"], centre: Float[Array, "K D"]) -> Int[Array, " N"]:

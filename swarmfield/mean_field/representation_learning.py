@@ -52,7 +52,7 @@ def _loss(
     mean, _ = encode(config, encoder, normalise(encoder.scale, x))
     counts = share > 0
 
-    def average(values: Float[Array, B * D]) -> Float[Array, "*D"]:
+    def average(values: Array) -> Array:
         rows = (-1,) + (1,) * (values.ndim - 1)
         kept = jnp.where(counts.reshape(rows), values, 0.0)
         return jnp.sum(share.reshape(rows) * kept, axis=0)

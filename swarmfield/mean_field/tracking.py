@@ -15,8 +15,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, UInt8
 
+from swarmfield.batching import flat_batched, select
 from swarmfield.mean_field import representation
-from swarmfield.mean_field.clustering import Clusters, farthest_first, group_means, k_means
+from swarmfield.mean_field.clustering import Clusters, best_of, group_means, k_means
 from swarmfield.mean_field.field import Tracker
 from swarmfield.mean_field.groups import Grouping
 from swarmfield.mean_field.representation import RepresentationConfig
@@ -24,7 +25,7 @@ from swarmfield.mean_field.representation_learning import learning
 from swarmfield.types import PRNGKey, TeamSpec, Timestep
 
 How = Literal["kmeans", "random"]
-ITERATIONS = 10
+ITERATIONS, RESTARTS = 10, 4
 MOST_GROUPS = 255
 
 
@@ -107,27 +108,51 @@ def track_groups(
     key: PRNGKey,
 ) -> tuple[Memory, Grouping]:
     """Groups of one more step: formed anew where that is due, else kept."""
-    due = memory.age % config.interval == 0
-    found = _assign(config, timestep.alive, z, memory, key)
-    label = jnp.where(due, found.label, memory.label.astype(jnp.int32))
-    centre = jnp.where(due, found.centre, memory.centre)
-    mean, _ = group_means(z, label, timestep.alive, config.num_groups)
+    alive = timestep.alive
+    label, centre = flat_batched(partial(_assign_where_due, config))(alive, z, memory, key)
+    mean, _ = group_means(z, label, alive, config.num_groups)
     small = label.astype(jnp.uint8)
+    due = memory.age % config.interval == 0
     return Memory(centre, small, memory.age + 1), Grouping(small, mean, due)
+
+
+def _assign_where_due(
+    config: GroupingConfig,
+    alive: Bool[Array, "E N"],
+    z: Float[Array, "E N Z"],
+    memory: Memory,
+    keys: PRNGKey,
+) -> Clusters:
+    """Groups of all environments; nothing is computed where none of them is due."""
+    kept = Clusters(memory.label.astype(jnp.int32), memory.centre)
+
+    def update(cold: bool, kept: Clusters) -> Clusters:
+        is_first = memory.age == 0
+        due = is_first if cold else ~is_first & (memory.age % config.interval == 0)
+        assign = partial(_assign, config, cold)
+        return jax.lax.cond(
+            jnp.any(due),
+            lambda: select(due, jax.vmap(assign)(alive, z, kept.centre, keys), kept),
+            lambda: kept,
+        )
+
+    return update(False, update(True, kept))
 
 
 def _assign(
     config: GroupingConfig,
+    cold: bool,
     alive: Bool[Array, " N"],
     z: Float[Array, "N Z"],
-    memory: Memory,
+    centre: Float[Array, "K Z"],
     key: PRNGKey,
 ) -> Clusters:
     if config.how == "random":
-        drawn = jax.random.randint(key, alive.shape, 0, config.num_groups, jnp.int32)
-        return Clusters(drawn, memory.centre)
-    first = farthest_first(z, alive, config.num_groups)
-    centre = jnp.where(memory.age == 0, first, memory.centre)
+        return Clusters(
+            jax.random.randint(key, alive.shape, 0, config.num_groups, jnp.int32), centre
+        )
+    if cold:
+        return best_of(z, alive, config.num_groups, ITERATIONS, RESTARTS, key)
     return k_means(z, alive, centre, ITERATIONS)
 
 

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from swarmfield.environments.wrappers import select
+from swarmfield.batching import select
 from swarmfield.training import checkpoint
 from swarmfield.training.compiled import Best, Programs, Saved
 from swarmfield.training.evaluate import by_seed

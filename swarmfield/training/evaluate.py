@@ -10,7 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
-from swarmfield.environments.wrappers import episode_over, select
+from swarmfield.batching import select
+from swarmfield.environments.wrappers import episode_over
 from swarmfield.networks import compiler_options
 from swarmfield.statistics import summarize_episodes
 from swarmfield.training.matchup import Policy, Sides, act_both, begin_both, env_keys

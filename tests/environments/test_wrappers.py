@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from toy import NUM_ACTIONS, Toy, ToyConfig, make_timestep
 
-from swarmfield.environments.wrappers import AutoReset, episode_over, flat_batched
+from swarmfield.batching import flat_batched
+from swarmfield.environments.wrappers import AutoReset, episode_over
 
 
 def equations(jaxpr, name: str) -> list:

@@ -1,6 +1,7 @@
 """k-means: as scikit-learn's from the same centres, and the dead count for nothing."""
 
 import warnings
+from functools import partial
 
 import hypothesis.strategies as st
 import jax
@@ -12,13 +13,15 @@ from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import adjusted_rand_score
 
-from swarmfield.mean_field.clustering import farthest_first, group_means, k_means
+from swarmfield.mean_field.clustering import best_of, group_means, k_means, spread_out
 
 pytestmark = pytest.mark.usefixtures("strict_dtypes")
 
 N, D, K = 40, 5, 4
+KEY = jax.random.key(0)
 find = jax.jit(k_means, static_argnums=3)
-begin = jax.jit(farthest_first, static_argnums=2)
+begin = jax.jit(partial(spread_out, num_groups=K, key=KEY))
+find_anew = jax.jit(partial(best_of, num_groups=K, iterations=10, restarts=4, key=KEY))
 
 
 def scattered(seed: int, count: int = N) -> np.ndarray:
@@ -55,7 +58,7 @@ def test_as_scikit_learn_from_the_same_centres(seed: int, iterations: int) -> No
 @pytest.mark.parametrize("seed", range(5))
 def test_planted_clusters_are_found(seed: int) -> None:
     points, label = planted(seed)
-    found = find(points, everyone(), begin(points, everyone(), K), 10)
+    found = find_anew(points, everyone())
     assert adjusted_rand_score(label, found.label) >= 0.95
 
 
@@ -74,10 +77,16 @@ def test_an_empty_group_keeps_its_centre() -> None:
     np.testing.assert_array_equal(found.label, [0, 0, 0])
 
 
-def test_the_first_centres_are_far_apart() -> None:
-    points = jnp.array([[0.0], [1.0], [9.0], [10.0], [30.0]])
-    # The mean is 10: 30 is farthest from it, then 0 from 30, then 10 (10 from 0, 20 from 30).
-    np.testing.assert_allclose(begin(points, everyone(5), 3), [[30.0], [0.0], [10.0]])
+def test_the_first_centres_are_living_points_far_apart() -> None:
+    """Three heaps: once one is drawn from, only the others are far."""
+    heaps = jnp.array([0.0, 100.0, 200.0])[jnp.arange(30) % 3, None]
+    points = heaps + jnp.linspace(0.0, 1e-3, 30)[:, None]
+    alive = jnp.arange(30) >= 6
+    draw = jax.jit(jax.vmap(lambda key: spread_out(points, alive, 3, key)))
+    drawn = np.asarray(draw(jax.random.split(KEY, 500)))[..., 0]
+    living = set(np.asarray(points)[6:, 0].tolist())
+    assert set(drawn.ravel().tolist()) == living
+    np.testing.assert_array_equal(np.sort(drawn.round(-1)), [[0, 100, 200]] * 500)
 
 
 @pytest.mark.parametrize("living", [0, 1, 3, K])
@@ -85,7 +94,7 @@ def test_the_few_are_each_a_group(living: int) -> None:
     alive = jnp.arange(N) % 7 == 0
     alive = alive & (jnp.cumsum(alive) <= living)
     points = scattered(0)
-    found = find(points, alive, begin(points, alive, K), 10)
+    found = find(points, alive, begin(points, alive), 10)
     np.testing.assert_array_equal(np.asarray(found.label)[np.asarray(alive)], np.arange(living))
     assert np.isfinite(found.centre).all()
 
@@ -105,7 +114,7 @@ def test_the_dead_are_inert(seed: int, living: int) -> None:
     points, other = scattered(seed), scattered(seed + 1)
     alive = np.random.default_rng(seed).permutation(N) < living
     changed = np.where(alive[:, None], points, 100 * other).astype(np.float32)
-    ours, theirs = (find(x, alive, begin(x, jnp.asarray(alive), K), 5) for x in (points, changed))
+    ours, theirs = (find(x, alive, begin(x, jnp.asarray(alive)), 5) for x in (points, changed))
     np.testing.assert_array_equal(ours.centre, theirs.centre)
     np.testing.assert_array_equal(np.asarray(ours.label)[alive], np.asarray(theirs.label)[alive])
 
@@ -115,8 +124,8 @@ def test_padding_is_inert(seed: int) -> None:
     points = scattered(seed)
     padded = np.concatenate([points, np.full((6, D), np.nan, np.float32)])
     alive = np.arange(N + 6) < N
-    ours = find(points, everyone(), begin(points, everyone(), K), 5)
-    theirs = find(padded, alive, begin(padded, jnp.asarray(alive), K), 5)
+    ours = find(points, everyone(), begin(points, everyone()), 5)
+    theirs = find(padded, alive, begin(points, everyone()), 5)
     np.testing.assert_allclose(ours.centre, theirs.centre, rtol=1e-5, atol=1e-6)
     np.testing.assert_array_equal(ours.label, theirs.label[:N])
 
@@ -124,9 +133,8 @@ def test_padding_is_inert(seed: int) -> None:
 @given(seeds, st.permutations(range(N)))
 def test_agents_permuted_are_labels_permuted(seed: int, order: list[int]) -> None:
     points, _ = planted(seed)
-    ours, theirs = (
-        find(x, everyone(), begin(x, everyone(), K), 10) for x in (points, points[order])
-    )
+    first = begin(points, everyone())
+    ours, theirs = (find(x, everyone(), first, 10) for x in (points, points[order]))
     np.testing.assert_array_equal(np.asarray(ours.label)[order], theirs.label)
 
 

@@ -4,7 +4,6 @@ import hypothesis.strategies as st
 import jax
 import jax.numpy as jnp
 import numpy as np
-import pytest
 from hypothesis import given
 from toy import NUM_ACTIONS, make_timestep
 

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float32, Int, Int32, Integer
 
+from swarmfield.batching import flat_batched
 from swarmfield.environments.gridworld.engine import advance
 from swarmfield.environments.gridworld.exact import observe
 from swarmfield.environments.gridworld.layout import Layout
@@ -24,7 +25,6 @@ from swarmfield.environments.gridworld.observation import (
 from swarmfield.environments.gridworld.order import draw_orders
 from swarmfield.environments.gridworld.placement import Placement
 from swarmfield.environments.gridworld.state import Orders, Packed, State, Tally
-from swarmfield.environments.wrappers import flat_batched
 from swarmfield.types import (
     Discrete,
     Observation,
