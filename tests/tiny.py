@@ -30,7 +30,15 @@ LEARNING = "--algo.batch-size 32 --algo.warmup 0 --algo.capacity 2000 --evaluati
 BATTLE = f"train mfq battle --env.map-size 12 --env.max-steps 20 --num-envs 2 {LEARNING}"
 TOY = f"train iql toy --env.num-agents 3 --num-envs 2 --opponent random {LEARNING}"
 # 120 steps of two environments: 13 reports, 4 evaluations, 13 checkpoints.
-TOY_RUN = f"{TOY} --env-steps 240 --evaluations 4 --checkpoints 99"
+_WHOLE = "--env-steps 240 --evaluations 4 --checkpoints 99"
+TOY_RUN = f"{TOY} {_WHOLE}"
+# Replay with groups that both players remember, and rollouts; groups change within an episode.
+_GROUPS = "--env.num-agents 6 --num-envs 2 --algo.num-groups 2 --algo.group-interval 3"
+KINDS_OF_RUN = [
+    TOY_RUN,
+    f"train bmf_q toy {_GROUPS} --opponent self {LEARNING} {_WHOLE}",
+    f"train bmf_ac toy {_GROUPS} --algo.rollout-length 7 --evaluation-episodes 2 {_WHOLE}",
+]
 
 _PROGRAM = "import tiny, sys; sys.exit(tiny.cli.run(sys.argv[1:]))"
 _FOLDER = tempfile.TemporaryDirectory(prefix="swarmfield-tests-")

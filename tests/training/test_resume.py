@@ -74,13 +74,14 @@ def interrupt_after(least: int, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return stops
 
 
+@pytest.mark.parametrize("whole", tiny.KINDS_OF_RUN, ids=lambda command: command.split()[1])
 def test_a_stop_by_the_user_is_saved_and_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whole: str
 ) -> None:
     run = tmp_path / "run"
     with monkeypatch.context() as patched:
         interrupt_after(100, patched)
-        said = tiny.swarmfield(WHOLE, "--run-dir", run)
+        said = tiny.swarmfield(whole, "--run-dir", run)
     assert said.code == 130
     assert said.err.count("\n") == 1
     assert f"swarmfield resume {run}" in said.err
@@ -89,7 +90,7 @@ def test_a_stop_by_the_user_is_saved_and_told(
     assert stopped % 18, "in the middle of a report's window"
     assert not (run / "summary.json").exists()
     assert tiny.swarmfield(f"resume {run}").code == 0
-    same(run, tiny.finished(WHOLE))
+    same(run, tiny.finished(whole))
 
 
 def test_a_stop_does_not_save_what_is_not_finite(
