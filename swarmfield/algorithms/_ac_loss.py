@@ -12,7 +12,7 @@ from jaxtyping import Array, Float
 from swarmfield.algorithms._ac_config import ActorCriticConfig
 from swarmfield.algorithms._descent import Descent
 from swarmfield.algorithms._interaction import Interaction
-from swarmfield.algorithms._perception import Senses, embed, see
+from swarmfield.algorithms._perception import Recorded, Senses, as_if_done, embed, see
 from swarmfield.chunks import into_chunks
 from swarmfield.distributions import mask_illegal
 from swarmfield.mean_field import Outcome
@@ -39,7 +39,7 @@ class Examples(NamedTuple):
 
     now: Timestep
     after: Timestep
-    tracked: Any
+    recorded: Recorded
     value_next: Float[Array, "M N"]
     advantage: Float[Array, "M N"]
     target: Float[Array, "M N"]
@@ -51,10 +51,12 @@ def evaluate(
     network: ActorCriticNetwork,
     x: Float[Array, "N X"],
     timestep: Timestep,
-    tracked: Any,
+    recorded: Recorded,
 ) -> tuple[Float[Array, "N A"], Float[Array, " N"]]:
     """Logits and values of all agents of one step, from their embeddings."""
-    for_actor, for_critic = parts.interaction.tell(network.interaction, x, timestep, tracked)
+    for_actor, for_critic = parts.interaction.tell(
+        network.interaction, x, as_if_done(timestep, recorded), recorded.tracked
+    )
     logits = mask_illegal(network.actor(_join(x, for_actor)), timestep.legal)
     return logits, network.critic(_join(x, for_critic))[:, 0]
 
@@ -76,8 +78,8 @@ def examples_of(parts: Parts, batch: Trajectory, value: Float[Array, "T1 E N"]) 
     share = batch.weight / jnp.maximum(jnp.sum(batch.weight), 1e-9)
     value_next = jnp.where(after.terminated, 0.0, value[1:])
     target = advantage + value[:-1]
-    tracked = batch.record["tracked"]
-    examples = Examples(now, after, tracked, value_next, advantage, target, share)
+    recorded = batch.record["recorded"]
+    examples = Examples(now, after, recorded, value_next, advantage, target, share)
     return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), examples)
 
 
@@ -110,7 +112,7 @@ def _loss(
     """The examples' part of the loss, and of the tracker's."""
     network, tracker = learned
     x = jax.vmap(partial(embed, parts.senses, network.trunk))(examples.now)
-    logits, value = jax.vmap(partial(evaluate, parts, network))(x, examples.now, examples.tracked)
+    logits, value = jax.vmap(partial(evaluate, parts, network))(x, examples.now, examples.recorded)
     log_policy = jax.nn.log_softmax(logits)
     action = examples.after.last_action.astype(jnp.int32)
     # A reset's action is out of range; its share is 0.

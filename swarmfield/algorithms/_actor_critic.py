@@ -16,7 +16,7 @@ from swarmfield.algorithms._ac_loss import Parts, evaluate, examples_of, gradien
 from swarmfield.algorithms._descent import descent
 from swarmfield.algorithms._following import begin, follow, measure, start_following
 from swarmfield.algorithms._interaction import Interaction
-from swarmfield.algorithms._perception import Senses, perceive
+from swarmfield.algorithms._perception import Recorded, Senses, perceive
 from swarmfield.distributions import sample
 from swarmfield.mean_field import num_actions
 from swarmfield.networks import ActorCriticNetwork
@@ -29,6 +29,9 @@ from swarmfield.types import (
     Trajectory,
     Unpack,
 )
+
+_PROVISIONAL = 2
+"""Folded into a key of acting for provisional actions."""
 
 
 class ActorCritic(eqx.Module):
@@ -106,21 +109,38 @@ def _act(
     explore: Float[Array, " N"],
 ) -> tuple[Int[Array, " N"], Any, dict[str, Any]]:
     """Greedy where `explore` is 0, else drawn from the policy."""
-    logits, value, memory, tracked = _look(parts, policy(learner), timestep, memory, key)
+    player = policy(learner)
+    logits, value, memory, recorded = _look(parts, player, timestep, memory, key, explore)
+    return _draw(logits, key, explore), memory, {"value": value, "recorded": recorded}
+
+
+def _draw(
+    logits: Float[Array, "N A"], key: PRNGKey, explore: Float[Array, " N"]
+) -> Int[Array, " N"]:
     drawn = sample(jax.nn.softmax(logits), key)
-    action = jnp.where(explore > 0, drawn, jnp.argmax(logits, axis=-1))
-    return action, memory, {"value": value, "tracked": tracked}
+    return jnp.where(explore > 0, drawn, jnp.argmax(logits, axis=-1).astype(jnp.int32))
 
 
 def _look(
-    parts: Parts, player: ActorCriticPlayer, timestep: Timestep, memory: Any, key: PRNGKey
-) -> tuple[Float[Array, "N A"], Float[Array, " N"], Any, Any]:
-    """Logits and values of a new timestep, the tracker's memory, and its record."""
+    parts: Parts,
+    player: ActorCriticPlayer,
+    timestep: Timestep,
+    memory: Any,
+    key: PRNGKey,
+    explore: Float[Array, " N"],
+) -> tuple[Float[Array, "N A"], Float[Array, " N"], Any, Recorded]:
+    """Logits and values of a new timestep, the tracker's memory, and what is recorded."""
     network = player.network
     x, memory, tracked = perceive(
         parts.senses, network.trunk, player.tracker, timestep, memory, key
     )
-    return *evaluate(parts, network, x, timestep, tracked), memory, tracked
+    recorded = Recorded(tracked)
+    logits, value = evaluate(parts, network, x, timestep, recorded)
+    if not parts.interaction.delayed:
+        provisional = _draw(logits, jax.random.fold_in(key, _PROVISIONAL), explore)
+        recorded = Recorded(tracked, provisional.astype(timestep.last_action.dtype))
+        logits, value = evaluate(parts, network, x, timestep, recorded)
+    return logits, value, memory, recorded
 
 
 def _update(
@@ -156,14 +176,15 @@ def _last_value(
     keys = jax.random.split(key, last.first.shape[0])
 
     def value(one: tuple[Timestep, Any, PRNGKey]) -> Float[Array, " N"]:
-        return _look(parts, policy(learner), *one)[1]
+        explore = jnp.ones(parts.senses.team.num_agents)
+        return _look(parts, policy(learner), *one, explore)[1]
 
     return jax.lax.map(value, (last, batch.memory, keys))[None]
 
 
 def _measure(parts: Parts, batch: Trajectory) -> dict[str, Float[Array, ""]]:
     """What the tracker measures from each step of a rollout to the next."""
-    tracked = batch.record["tracked"]
+    tracked = batch.record["recorded"].tracked
     before = jax.tree.map(lambda x: jnp.concatenate([x[:1], x[:-1]]), tracked)
     now = jax.tree.map(lambda x: x[:-1], batch.steps)
     flat = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), (now, before, tracked))

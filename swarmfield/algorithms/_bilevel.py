@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from swarmfield.algorithms._options import NOT_NEGATIVE, POSITIVE, require
+from swarmfield.algorithms._options import NOT_NEGATIVE, POSITIVE, PROBABILITY, require
 from swarmfield.mean_field import MeanField, bilevel, num_actions
 from swarmfield.mean_field.groups import Weights
 from swarmfield.mean_field.representation import (
@@ -49,6 +49,10 @@ class BilevelOptions:
     """Of the prediction in the representation's loss, >= 0."""
     sample_codes: bool = False
     """Group by samples of the code instead of its mean, as the authors' code does."""
+    freeze_after: float = 1.0
+    """Share of the run after which representations stay as they are, in [0, 1]."""
+    delay: bool = True
+    """Fields of the last actions; without, of provisional ones, chosen by the last ones' field."""
     levels: Literal["two_level", "merged"] = "two_level"
     """Own group and other groups apart, as in the paper, or in one vector as in its code."""
     weights: Weights = "softmax_cos"
@@ -64,6 +68,7 @@ def check_bilevel(config: BilevelOptions) -> None:
         require(config, name, lambda x: x >= 1, "a whole number of at least 1")
     for name in ("beta", "reconstruction_weight", "prediction_weight"):
         require(config, name, lambda x: 0 <= x <= LARGEST_FLOAT, NOT_NEGATIVE)
+    require(config, "freeze_after", lambda x: 0 <= x <= 1, PROBABILITY)
     require(config, "weight_temperature", lambda x: 0 < x <= LARGEST_FLOAT, POSITIVE)
     if config.levels == "merged":
         wanted = "softmax_cos or cosine_raw with --algo.levels merged"
@@ -83,11 +88,12 @@ def bilevel_field(config: Any, team: TeamSpec) -> MeanField:
         prediction_weight=config.prediction_weight,
         gamma=config.gamma,
         sample=config.sample_codes,
+        freeze_after=config.freeze_after,
     )
     grouping = GroupingConfig(config.grouping, config.num_groups, config.group_interval)
     size = trunk_size(config.trunk, team)
     tracker, code_size = dynamic_groups(grouping, represented, team, num_actions(team), size)
-    return bilevel(
+    field = bilevel(
         team,
         tracker,
         config.num_groups,
@@ -96,3 +102,4 @@ def bilevel_field(config: Any, team: TeamSpec) -> MeanField:
         config.weight_temperature,
         merged=config.levels == "merged",
     )
+    return field._replace(delayed=config.delay)

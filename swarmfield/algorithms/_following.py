@@ -59,4 +59,7 @@ def follow(
         return followed, {}
     parameters, optimizer, _ = descent.step(followed[0], gradients, followed[1], progress)
     parameters, metrics = tracker.learning.settle(parameters, sums)
-    return (parameters, optimizer), metrics
+    learns = progress <= tracker.learning.until
+    return jax.tree.map(
+        lambda new, old: jnp.where(learns, new, old), (parameters, optimizer), followed
+    ), metrics

@@ -24,12 +24,14 @@ class Interaction(NamedTuple):
         added: `(module) -> sizes`: how many numbers it adds for the actor, and for the critic.
         tell: `(module, embeddings [N, X], timestep, record) -> Told`.
         tracker: What must be followed from step to step, if anything; `record` is its.
+        delayed: As a `MeanField`'s.
     """
 
     init: Callable[[PRNGKey], Any]
     added: Callable[[Any], tuple[int, int]]
     tell: Callable[[Any, Float[Array, "N X"], Timestep, Any], Told]
     tracker: Tracker | None = None
+    delayed: bool = True
 
 
 def alone() -> Interaction:
@@ -54,4 +56,4 @@ def through_field(field: MeanField, *, actor_sees: bool) -> Interaction:
     def added(module: Any) -> tuple[int, int]:
         return (module.size if actor_sees else 0), module.size
 
-    return Interaction(field.reader, added, tell, field.tracker)
+    return Interaction(field.reader, added, tell, field.tracker, field.delayed)

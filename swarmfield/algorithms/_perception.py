@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
@@ -26,6 +27,25 @@ class Senses(NamedTuple):
     def agents_at_once(self) -> int:
         """Agents to look through at a time."""
         return agents_at_once(self.trunk)
+
+
+class Recorded(NamedTuple):
+    """What acting leaves for learning, that no timestep holds.
+
+    Attributes:
+        tracked: The tracker's record.
+        provisional: Actions that the field is made of instead of the last ones, or None.
+    """
+
+    tracked: Any
+    provisional: Any = None
+
+
+def as_if_done(timestep: Timestep, recorded: Recorded) -> Timestep:
+    """The timestep with provisional actions, where there are any, as the last ones."""
+    if recorded.provisional is None:
+        return timestep
+    return eqx.tree_at(lambda t: t.last_action, timestep, recorded.provisional)
 
 
 def see(senses: Senses, timestep: Timestep, agents: Int[Array, " C"]) -> Observation:

@@ -13,7 +13,7 @@ from jaxtyping import Array, Float, Int
 from swarmfield import schedules
 from swarmfield.algorithms._descent import descent
 from swarmfield.algorithms._following import begin, follow, measure, start_following
-from swarmfield.algorithms._perception import Senses, perceive
+from swarmfield.algorithms._perception import Recorded, Senses, perceive
 from swarmfield.algorithms._q_config import QLearningConfig
 from swarmfield.algorithms._q_loss import (
     Parts,
@@ -36,8 +36,8 @@ from swarmfield.types import (
     Unpack,
 )
 
-_TRACKER = 1
-"""Folded into a learner's key for its tracker."""
+# Folded into a key: a learner's for its tracker, an act's for provisional actions.
+_TRACKER, _PROVISIONAL = 1, 2
 
 
 class QPlayer(eqx.Module):
@@ -105,20 +105,38 @@ def _act(
     explore: Float[Array, " N"],
 ) -> tuple[Int[Array, " N"], Any, Any]:
     """Greedy where `explore` is 0, else drawn from the exploring policy."""
-    network, tracker = policy(learner).network, policy(learner).tracker
-    x, memory, record = perceive(parts.senses, network.trunk, tracker, timestep, memory, key)
-    q = in_chunks(
-        lambda agents: network.judge(x[agents], parts_of(parts, timestep, record, agents)),
-        jnp.arange(x.shape[0]),
-        parts.senses.agents_at_once,
+    player = policy(learner)
+    x, memory, tracked = perceive(
+        parts.senses, player.network.trunk, player.tracker, timestep, memory, key
     )
-    q = mask_illegal(q, timestep.legal)
-    if parts.config.exploration == "boltzmann":
+
+    def choose(recorded: Recorded, key: PRNGKey) -> Int[Array, " N"]:
+        def judge(agents: Int[Array, " C"]) -> Float[Array, "C A"]:
+            return player.network.judge(x[agents], parts_of(parts, timestep, recorded, agents))
+
+        q = in_chunks(judge, jnp.arange(x.shape[0]), parts.senses.agents_at_once)
+        return _draw(parts.config, mask_illegal(q, timestep.legal), timestep, key, explore)
+
+    recorded = Recorded(tracked)
+    if not parts.field.delayed:
+        provisional = choose(recorded, jax.random.fold_in(key, _PROVISIONAL))
+        recorded = Recorded(tracked, provisional.astype(timestep.last_action.dtype))
+    return choose(recorded, key), memory, recorded
+
+
+def _draw(
+    config: QLearningConfig,
+    q: Float[Array, "N A"],
+    timestep: Timestep,
+    key: PRNGKey,
+    explore: Float[Array, " N"],
+) -> Int[Array, " N"]:
+    if config.exploration == "boltzmann":
         probabilities = boltzmann(q, explore)
     else:
         probabilities = epsilon_greedy(q, timestep.legal, explore)
     drawn = sample(probabilities, key)
-    return jnp.where(explore > 0, drawn, jnp.argmax(q, axis=-1)), memory, record
+    return jnp.where(explore > 0, drawn, jnp.argmax(q, axis=-1).astype(jnp.int32))
 
 
 def _update(
@@ -141,7 +159,9 @@ def _update(
         progress,
     )
     metrics = {"loss": sums["loss"], "q": sums["q"], "gradient_norm": norm}
-    metrics |= learned | measure(tracker, batch.now, batch.record, batch.next_record)
+    metrics |= learned | measure(
+        tracker, batch.now, batch.record.tracked, batch.next_record.tracked
+    )
     return QLearner(network, target, optimizer, *followed), metrics
 
 

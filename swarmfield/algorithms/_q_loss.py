@@ -12,7 +12,7 @@ import optax
 from jaxtyping import Array, Bool, Float, Int, Num
 
 from swarmfield.algorithms._descent import Descent
-from swarmfield.algorithms._perception import Senses, see
+from swarmfield.algorithms._perception import Recorded, Senses, as_if_done, see
 from swarmfield.algorithms._q_config import QLearningConfig
 from swarmfield.chunks import into_chunks
 from swarmfield.distributions import mask_illegal
@@ -62,16 +62,16 @@ class Parts(NamedTuple):
     descent: Descent
 
 
-def read(parts: Parts, timestep: Timestep, record: Any, agents: Int[Array, " C"]) -> Inputs:
+def read(parts: Parts, timestep: Timestep, recorded: Recorded, agents: Int[Array, " C"]) -> Inputs:
     """Some agents' inputs, of a stored step."""
     legal = None if timestep.legal is None else timestep.legal[agents]
-    part = parts_of(parts, timestep, record, agents)
+    part = parts_of(parts, timestep, recorded, agents)
     return Inputs(see(parts.senses, timestep, agents), part, legal)
 
 
-def parts_of(parts: Parts, timestep: Timestep, record: Any, agents: Int[Array, " C"]) -> Any:
+def parts_of(parts: Parts, timestep: Timestep, recorded: Recorded, agents: Int[Array, " C"]) -> Any:
     """Some agents' parts of the mean field."""
-    field = parts.field.compute(timestep, record)
+    field = parts.field.compute(as_if_done(timestep, recorded), recorded.tracked)
     return jax.vmap(lambda index: parts.field.at(field, index))(agents)
 
 

@@ -21,12 +21,14 @@ class Learning(NamedTuple):
         loss: `(parameters, glimpse, outcome, share [B], batch_size, key) -> part of the loss,
             sums`, of some of the batch; both are added up over all of it.
         looks_ahead: Whether the loss needs the next step's embedding.
+        until: The fraction of the run after which nothing is learned any more.
         settle: `(parameters, sums) -> parameters, metrics`, after a step down the loss.
     """
 
     loss: Callable[..., tuple[Float[Array, ""], Any]]
     settle: Callable[[Any, Any], tuple[Any, dict[str, Float[Array, ""]]]]
     looks_ahead: bool
+    until: float
 
 
 class Tracker(NamedTuple):
@@ -59,12 +61,15 @@ class MeanField(NamedTuple):
         at: `(field, index) -> part`, one agent's.
         reader: `(key) -> module` that turns parts into numbers for a network; None for no field.
         tracker: What must be followed from step to step, if anything.
+        delayed: The field is made of the last step's actions. If not, everybody first chooses
+            provisionally by it, and then by the field of those choices.
     """
 
     compute: Callable[[Timestep, Any], Any]
     at: Callable[[Any, Int[Array, ""]], Part]
     reader: Callable[[PRNGKey], Any] | None
     tracker: Tracker | None = None
+    delayed: bool = True
 
 
 def none() -> MeanField:

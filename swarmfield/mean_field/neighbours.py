@@ -59,14 +59,14 @@ def _weighted(
         )
 
     def at(timestep: Timestep, index: Int[Array, ""]) -> tuple[Float[Array, " A"]]:
-        weight = weights(_squared_distances(timestep, index))
+        weight = weights(squared_distances(timestep, index))
         actions = jax.nn.one_hot(timestep.last_action, size)
         return (weight @ actions / jnp.maximum(jnp.sum(weight), 1.0),)
 
     return MeanField(lambda timestep, _record: timestep, at, read_vectors(size))
 
 
-def _squared_distances(timestep: Timestep, index: Int[Array, ""]) -> Float[Array, " N"]:
+def squared_distances(timestep: Timestep, index: Int[Array, ""]) -> Float[Array, " N"]:
     """From one agent to its team mates; infinite to itself and to the dead."""
     position = timestep.position.astype(jnp.float32)
     squared = jnp.sum((position - position[index][None]) ** 2, axis=-1)

@@ -49,6 +49,7 @@ class RepresentationConfig(NamedTuple):
         prediction_weight: w_p.
         gamma: Discount of the prediction's target.
         sample: Group by samples z instead of mu.
+        freeze_after: The fraction of the run after which nothing is learned any more.
     """
 
     kind: Kind = "vae"
@@ -62,6 +63,7 @@ class RepresentationConfig(NamedTuple):
     prediction_weight: float = 1.0
     gamma: float = 0.95
     sample: bool = False
+    freeze_after: float = 1.0
 
 
 class Outcome(NamedTuple):

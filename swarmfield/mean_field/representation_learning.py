@@ -34,7 +34,8 @@ def learning(config: RepresentationConfig, num_actions: int) -> Learning | None:
     if config.kind == "raw":
         return None
     looks_ahead = config.prediction == "literal"
-    return Learning(partial(_loss, config, num_actions), _settle, looks_ahead)
+    loss = partial(_loss, config, num_actions)
+    return Learning(loss, _settle, looks_ahead, config.freeze_after)
 
 
 def _loss(

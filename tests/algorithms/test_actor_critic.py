@@ -10,6 +10,7 @@ from toy import NUM_ACTIONS, make_timestep
 
 from swarmfield import networks
 from swarmfield.algorithms import ac, mfac
+from swarmfield.algorithms._perception import Recorded
 from swarmfield.types import Discrete, Observation, SwarmfieldError, TeamSpec, Trajectory
 
 FEATURES, T, E, N = 3, 4, 2, 5
@@ -52,7 +53,7 @@ def rollout(num_agents: int = N, weight=None, legal=None, **fields) -> Trajector
     steps = make_timestep(num_agents, legal=legal, **(default | fields))
     value = jnp.asarray(random.normal(size=(T, E, num_agents)), jnp.float32)
     weight = jnp.ones((T, E, num_agents)) if weight is None else jnp.asarray(weight)
-    return Trajectory(steps, {"value": value, "tracked": None}, None, weight)
+    return Trajectory(steps, {"value": value, "recorded": Recorded(None)}, None, weight)
 
 
 def update(algorithm, learner, batch):

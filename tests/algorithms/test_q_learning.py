@@ -13,6 +13,7 @@ from toy import NUM_ACTIONS, make_timestep
 
 from swarmfield import networks
 from swarmfield.algorithms import iql, mfq
+from swarmfield.algorithms._perception import Recorded
 from swarmfield.types import Discrete, Observation, SwarmfieldError, TeamSpec, Transitions
 
 FEATURES = 3
@@ -69,7 +70,8 @@ def make_steps(seed: int = 0, num_agents: int = 5, **fields):
 def make_batch(now=None, after=None, agents=((0, 3), (4, 1)), weight=((1.0, 1.0), (1.0, 1.0))):
     now = make_steps(0) if now is None else now
     after = make_steps(1) if after is None else after
-    return Transitions(now, after, None, None, None, jnp.array(agents), jnp.array(weight))
+    none = Recorded(None)
+    return Transitions(now, after, none, none, none, jnp.array(agents), jnp.array(weight))
 
 
 def plain_layers(layers, x, activate_last: bool):
@@ -349,7 +351,7 @@ def one_row(network, timestep) -> np.ndarray:
 def act(algorithm, learner, timestep, explore):
     actions, memory, record = jax.jit(algorithm.act)(learner, timestep, None, KEY, explore)
     assert memory is None
-    assert record is None
+    assert not jax.tree.leaves(record)
     return np.asarray(actions)
 
 
