@@ -175,6 +175,12 @@ class Firefighter:
             return beside % n
         return np.where((beside < 0) | (beside >= n), NO_NEIGHBOUR, beside)
 
+    @cached_property
+    def _stands(self) -> Float[np.ndarray, "N 2"]:
+        """Where each fighter stands, worked out once: the same bits in every program."""
+        with jax.ensure_compile_time_eval():
+            return np.asarray(self._places(jnp.arange(self.config.num_agents, dtype=jnp.float32)))
+
     def _places(self, along: Float[Array, " N"]) -> Float[Array, "N 2"]:
         width, height = self.extent
         if not self.is_ring:
@@ -263,7 +269,7 @@ class Firefighter:
             alive=everyone,
             legal=None,
             kind=jnp.zeros(n, jnp.uint8),
-            position=self._places(jnp.arange(n, dtype=jnp.float32)),
+            position=jnp.asarray(self._stands),
             last_action=state.last_action,
             reward=reward,
             terminated=~everyone,

@@ -83,7 +83,8 @@ def graph_of(team: TeamSpec, kind: Graph, num_neighbours: int) -> Callable[[Time
 
     def nearest(timestep: Timestep) -> Neighbours:
         def of(index: Int[Array, ""]) -> tuple[Float[Array, " K"], Int[Array, " K"]]:
-            return jax.lax.top_k(-squared_distances(timestep, index), k)
+            negative, nearest = jax.lax.top_k(-squared_distances(timestep, index), k)
+            return negative, nearest
 
         near, index = jax.lax.map(of, jnp.arange(n), batch_size=256)
         return Neighbours(index, jnp.isfinite(near))

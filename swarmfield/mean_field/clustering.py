@@ -102,6 +102,27 @@ def spread_out(
     return jax.lax.scan(choose, far, jax.random.split(key, num_groups))[1]
 
 
+def renumber(found: Clusters, before: Int[Array, " N"], alive: Bool[Array, " N"]) -> Clusters:
+    """The same groups, each with the number of the old group it shares most of the living with.
+
+    Pairs are matched one after the other, those that share most first.
+    """
+    num_groups = found.centre.shape[0]
+    shared = jnp.zeros((num_groups, num_groups), jnp.int32)
+    shared = shared.at[found.label, before].add(alive.astype(jnp.int32))
+
+    def match(
+        left: Int[Array, "K K"], _: None
+    ) -> tuple[Int[Array, "K K"], tuple[Int[Array, ""], Int[Array, ""]]]:
+        new, old = jnp.divmod(jnp.argmax(left), num_groups)
+        # Nobody shared still is a match; a group that has one is out of the question.
+        return left.at[new].set(-1).at[:, old].set(-1), (new, old)
+
+    _, (new, old) = jax.lax.scan(match, shared, None, length=num_groups)
+    number = jnp.zeros(num_groups, jnp.int32).at[new].set(old.astype(jnp.int32))
+    return Clusters(number[found.label], jnp.zeros_like(found.centre).at[number].set(found.centre))
+
+
 def nearest_centre(points: Float[Array, "N D"], centre: Float[Array, "K D"]) -> Int[Array, " N"]:
     """The nearest centre's index, the lower one of two equally near."""
     # |p - c|^2 without |p|^2, which is the same for every c.

@@ -2,7 +2,7 @@
 
 Source: Zheng et al. 2025, Algorithm 1. Representations and what is made of them are renewed at
 every step, the assignment every `interval` steps and at the first; between, everybody keeps
-their group. k-means starts from the centres it found before, so that a group keeps its number.
+their group. k-means starts from the centres it found before, and a group keeps its number.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from jaxtyping import Array, Bool, Float, Int, UInt8
 
 from swarmfield.batching import flat_batched, select
 from swarmfield.mean_field import representation
-from swarmfield.mean_field.clustering import Clusters, best_of, group_means, k_means
+from swarmfield.mean_field.clustering import Clusters, best_of, group_means, k_means, renumber
 from swarmfield.mean_field.field import Tracker
 from swarmfield.mean_field.groups import Grouping
 from swarmfield.mean_field.representation import RepresentationConfig
@@ -123,16 +123,24 @@ def _assign_where_due(
     memory: Memory,
     keys: PRNGKey,
 ) -> Clusters:
-    """Groups of all environments; nothing is computed where none of them is due."""
+    """Groups of all environments; nothing is computed where none of them is due.
+
+    They are found from where they were; anew where an episode begins or a group is empty.
+    """
     kept = Clusters(memory.label.astype(jnp.int32), memory.centre)
 
+    due = memory.age % config.interval == 0
+    # A group that nobody is in would never get anybody back from where it stands.
+    groups = jnp.arange(config.num_groups)
+    lives = jnp.any((kept.label[..., None] == groups[None, None]) & alive[..., None], axis=1)
+    anew = due & ((memory.age == 0) | ~jnp.all(lives, axis=1))
+
     def update(cold: bool, kept: Clusters) -> Clusters:
-        is_first = memory.age == 0
-        due = is_first if cold else ~is_first & (memory.age % config.interval == 0)
+        wanted = anew if cold else due & ~anew
         assign = partial(_assign, config, cold)
         return jax.lax.cond(
-            jnp.any(due),
-            lambda: select(due, jax.vmap(assign)(alive, z, kept.centre, keys), kept),
+            jnp.any(wanted),
+            lambda: select(wanted, jax.vmap(assign)(alive, z, kept, memory.age, keys), kept),
             lambda: kept,
         )
 
@@ -144,16 +152,19 @@ def _assign(
     cold: bool,
     alive: Bool[Array, " N"],
     z: Float[Array, "N Z"],
-    centre: Float[Array, "K Z"],
+    kept: Clusters,
+    age: Int[Array, ""],
     key: PRNGKey,
 ) -> Clusters:
     if config.how == "random":
-        return Clusters(
-            jax.random.randint(key, alive.shape, 0, config.num_groups, jnp.int32), centre
-        )
+        drawn = jax.random.randint(key, alive.shape, 0, config.num_groups, jnp.int32)
+        return Clusters(drawn, kept.centre)
     if cold:
-        return best_of(z, alive, config.num_groups, ITERATIONS, RESTARTS, key)
-    return k_means(z, alive, centre, ITERATIONS)
+        found = best_of(z, alive, config.num_groups, ITERATIONS, RESTARTS, key)
+    else:
+        found = k_means(z, alive, kept.centre, ITERATIONS)
+    numbered = renumber(found, kept.label, alive)
+    return jax.tree.map(lambda x, y: jnp.where(age > 0, x, y), numbered, found)
 
 
 def measure_groups(

@@ -13,7 +13,14 @@ from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import adjusted_rand_score
 
-from swarmfield.mean_field.clustering import best_of, group_means, k_means, spread_out
+from swarmfield.mean_field.clustering import (
+    Clusters,
+    best_of,
+    group_means,
+    k_means,
+    renumber,
+    spread_out,
+)
 
 pytestmark = pytest.mark.usefixtures("strict_dtypes")
 
@@ -104,6 +111,26 @@ def test_the_means_of_groups_by_hand() -> None:
     mean, size = group_means(points, jnp.array([0, 0, 2, 0]), jnp.array([1, 1, 1, 0], bool), 3)
     np.testing.assert_allclose(mean, [[2.0], [0.0], [5.0]])
     np.testing.assert_array_equal(size, [2, 0, 1])
+
+
+def test_groups_keep_the_numbers_of_those_they_share_most_with() -> None:
+    label, before = jnp.array([0, 0, 0, 1, 1, 2]), jnp.array([2, 2, 0, 0, 0, 2])
+    centre = jnp.array([[5.0], [6.0], [7.0]])
+    found = renumber(Clusters(label, centre), before, everyone(6))
+    # 0 shares two with 2, as 1 does with 0; what is left, 2, gets the number that is left.
+    np.testing.assert_array_equal(found.label, [2, 2, 2, 0, 0, 1])
+    np.testing.assert_allclose(found.centre, [[6.0], [7.0], [5.0]])
+
+
+@given(st.permutations(range(K)), st.integers(0, 10**6))
+def test_groups_renamed_get_their_numbers_back(order: list[int], seed: int) -> None:
+    _, label = planted(seed)
+    alive = jnp.asarray(np.random.default_rng(seed).random(N) < 0.8).at[:K].set(True)
+    centre = jnp.arange(K, dtype=jnp.float32)[:, None]
+    renamed = Clusters(jnp.asarray(np.asarray(order)[label], jnp.int32), centre[np.argsort(order)])
+    found = renumber(renamed, jnp.asarray(label, jnp.int32), alive)
+    np.testing.assert_array_equal(found.label, label)
+    np.testing.assert_array_equal(found.centre, centre)
 
 
 seeds = st.integers(0, 10**6)

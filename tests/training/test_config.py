@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from swarmfield.algorithms import ALGORITHMS
 from swarmfield.training.config import from_dict, make_job, to_dict
 from swarmfield.types import SwarmfieldError
 
@@ -118,7 +119,7 @@ def test_unknown_names_bring_the_nearest_to_mind(options, wrong: str, meant: str
 
 
 def test_a_name_like_no_other_brings_them_all() -> None:
-    assert refused("zzz").endswith("choose one of iql, mfq.")
+    assert refused("zzz").endswith(f"choose one of {', '.join(ALGORITHMS)}.")
 
 
 @pytest.mark.parametrize(

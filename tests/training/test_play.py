@@ -72,7 +72,7 @@ def test_each_seed_can_be_loaded() -> None:
 
 def test_the_opponent_follows_the_learner_by_default() -> None:
     stored = tiny.newest_arrays(self_play() / "checkpoints")
-    learner = {n.removeprefix("run.learner.network."): x for n, x in stored.items()}
+    learner = {n.removeprefix("run.learner."): x for n, x in stored.items()}
     followers = {n.removeprefix("run.opponent."): x for n, x in stored.items() if "opponent" in n}
     assert followers
     names = [n for n in followers if n in learner]
