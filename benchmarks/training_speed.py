@@ -14,6 +14,7 @@ import time
 import jax
 import jax.numpy as jnp
 
+from swarmfield.algorithms import ALGORITHMS
 from swarmfield.training.compiled import begin, compile_programs
 from swarmfield.training.config import make_job
 from swarmfield.training.setup import assemble
@@ -22,14 +23,10 @@ from swarmfield.training.setup import assemble
 def main() -> None:
     options = _options()
     job = make_job(
-        "mfq",
+        options.algorithm,
         "battle",
         env={"map_size": options.map_size},
-        algo={
-            "trunk": options.trunk,
-            "batch_size": options.batch_size,
-            "warmup": 0,
-        },
+        algo={"trunk": options.trunk, **_replay(options)},
         env_steps=options.num_envs * options.steps * (options.windows + 1),
         num_envs=options.num_envs,
         opponent="random",
@@ -58,8 +55,16 @@ def main() -> None:
     )
 
 
+def _replay(options: argparse.Namespace) -> dict[str, int]:
+    """Options of methods that learn from replay."""
+    if not hasattr(ALGORITHMS[options.algorithm].config(), "batch_size"):
+        return {}
+    return {"batch_size": options.batch_size, "warmup": 0}
+
+
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--algorithm", choices=list(ALGORITHMS), default="mfq")
     parser.add_argument("--trunk", choices=["mlp", "mfrl"], default="mlp")
     parser.add_argument("--map-size", type=int, default=40)
     parser.add_argument("--num-envs", type=int, default=16)
