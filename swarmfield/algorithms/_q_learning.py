@@ -103,7 +103,7 @@ def _act(
     memory: Any,
     key: PRNGKey,
     explore: Float[Array, " N"],
-) -> tuple[Int[Array, " N"], Any, Any]:
+) -> tuple[Int[Array, " N"], Any, Recorded]:
     """Greedy where `explore` is 0, else drawn from the exploring policy."""
     player = policy(learner)
     x, memory, tracked = perceive(

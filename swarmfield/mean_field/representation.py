@@ -173,7 +173,11 @@ def represent(
 
 
 def normalise(scale: Scale, x: Float[Array, "*B D"]) -> Float[Array, "*B D"]:
-    """Each number with mean 0 and spread 1; what hardly varies stays small."""
+    """Each number with mean 0 and spread 1; what hardly varies stays small.
+
+    Mean and variance are measured, not learned.
+    """
+    scale = jax.lax.stop_gradient(scale)
     lead = (1,) * (x.ndim - 1)
     deviation = jnp.sqrt(scale.variance + 1e-2)
     return (x - scale.mean.reshape(*lead, -1)) / deviation.reshape(*lead, -1)

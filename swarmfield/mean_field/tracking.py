@@ -91,7 +91,6 @@ def dynamic_groups(
         measure=partial(measure_groups, grouping),
     )
     return tracker, size
-    return tracker, size
 
 
 def first_memory(config: GroupingConfig, size: int, timestep: Timestep) -> Memory:
@@ -128,7 +127,6 @@ def _assign_where_due(
     They are found from where they were; anew where an episode begins or a group is empty.
     """
     kept = Clusters(memory.label.astype(jnp.int32), memory.centre)
-
     due = memory.age % config.interval == 0
     # A group that nobody is in would never get anybody back from where it stands.
     groups = jnp.arange(config.num_groups)

@@ -135,6 +135,15 @@ def test_running_statistics_follow_the_batch() -> None:
     assert np.abs(scaled.mean(0)).max() < 0.02
 
 
+def test_running_statistics_are_not_learned() -> None:
+    part, encoder = learning(SMALL, A), make(SMALL)
+    share = jnp.full(9, 1 / 9)
+    gradient, _ = jax.grad(part.loss, has_aux=True)(encoder, glimpse(9), outcome(9), share, 9, KEY)
+    assert all(not leaf.any() for leaf in jax.tree.leaves(gradient.scale))
+    learned = (gradient.encoder, gradient.decoder, gradient.predictor)
+    assert all(leaf.any() for leaf in jax.tree.leaves(learned))
+
+
 def test_what_has_no_share_has_no_influence() -> None:
     part, encoder = learning(SMALL, A), make(SMALL)
     some, came = glimpse(4), outcome(4)
