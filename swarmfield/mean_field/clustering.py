@@ -53,29 +53,28 @@ def k_means(
 def best_of(
     points: Float[Array, "N D"],
     alive: Bool[Array, " N"],
-    num_groups: int,
+    starts: Float[Array, "R K D"],
+    allowed: Bool[Array, " R"],
     iterations: int,
-    restarts: int,
-    key: PRNGKey,
 ) -> Clusters:
     """`k_means` from several first centres, of which the groups that lie closest are kept.
 
     Args:
         points: What to group.
         alive: Points that count.
-        num_groups: K.
+        starts: First centres.
+        allowed: Which of them may be kept, at least one.
         iterations: How often centres move.
-        restarts: How many times to start.
-        key: Draws the first centres.
     """
 
-    def attempt(key: PRNGKey) -> tuple[Clusters, Float[Array, ""]]:
-        found = k_means(points, alive, spread_out(points, alive, num_groups, key), iterations)
+    def attempt(centre: Float[Array, "K D"]) -> tuple[Clusters, Float[Array, ""]]:
+        found = k_means(points, alive, centre, iterations)
         apart = jnp.sum((points - found.centre[found.label]) ** 2, axis=1)
         return found, jnp.sum(jnp.where(alive, apart, 0.0))
 
-    found, inertia = jax.vmap(attempt)(jax.random.split(key, restarts))
-    return jax.tree.map(lambda x: x[jnp.argmin(inertia)], found)
+    found, inertia = jax.vmap(attempt)(starts)
+    chosen = jnp.argmin(jnp.where(allowed, inertia, jnp.inf))
+    return jax.tree.map(lambda x: x[chosen], found)
 
 
 def spread_out(

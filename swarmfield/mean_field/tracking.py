@@ -17,7 +17,7 @@ from jaxtyping import Array, Bool, Float, Int, UInt8
 
 from swarmfield.batching import flat_batched, select
 from swarmfield.mean_field import representation
-from swarmfield.mean_field.clustering import Clusters, best_of, group_means, k_means, renumber
+from swarmfield.mean_field.clustering import Clusters, best_of, group_means, renumber, spread_out
 from swarmfield.mean_field.field import Tracker
 from swarmfield.mean_field.groups import Grouping
 from swarmfield.mean_field.representation import RepresentationConfig
@@ -128,26 +128,16 @@ def _assign_where_due(
     """
     kept = Clusters(memory.label.astype(jnp.int32), memory.centre)
     due = memory.age % config.interval == 0
-    # A group that nobody is in would never get anybody back from where it stands.
-    groups = jnp.arange(config.num_groups)
-    lives = jnp.any((kept.label[..., None] == groups[None, None]) & alive[..., None], axis=1)
-    anew = due & ((memory.age == 0) | ~jnp.all(lives, axis=1))
 
-    def update(cold: bool, kept: Clusters) -> Clusters:
-        wanted = anew if cold else due & ~anew
-        assign = partial(_assign, config, cold)
-        return jax.lax.cond(
-            jnp.any(wanted),
-            lambda: select(wanted, jax.vmap(assign)(alive, z, kept, memory.age, keys), kept),
-            lambda: kept,
-        )
+    def assign() -> Clusters:
+        found = jax.vmap(partial(_assign, config))(alive, z, kept, memory.age, keys)
+        return select(due, found, kept)
 
-    return update(False, update(True, kept))
+    return jax.lax.cond(jnp.any(due), assign, lambda: kept)
 
 
 def _assign(
     config: GroupingConfig,
-    cold: bool,
     alive: Bool[Array, " N"],
     z: Float[Array, "N Z"],
     kept: Clusters,
@@ -157,10 +147,12 @@ def _assign(
     if config.how == "random":
         drawn = jax.random.randint(key, alive.shape, 0, config.num_groups, jnp.int32)
         return Clusters(drawn, kept.centre)
-    if cold:
-        found = best_of(z, alive, config.num_groups, ITERATIONS, RESTARTS, key)
-    else:
-        found = k_means(z, alive, kept.centre, ITERATIONS)
+    # A group that nobody is in would never get anybody back from where it stands.
+    _, size = group_means(z, kept.label, alive, config.num_groups)
+    anew = (age == 0) | jnp.any(size == 0)
+    draw = partial(spread_out, z, alive, config.num_groups)
+    starts = jnp.concatenate([kept.centre[None], jax.vmap(draw)(jax.random.split(key, RESTARTS))])
+    found = best_of(z, alive, starts, (jnp.arange(RESTARTS + 1) > 0) == anew, ITERATIONS)
     numbered = renumber(found, kept.label, alive)
     return jax.tree.map(lambda x, y: jnp.where(age > 0, x, y), numbered, found)
 

@@ -28,7 +28,13 @@ N, D, K = 40, 5, 4
 KEY = jax.random.key(0)
 find = jax.jit(k_means, static_argnums=3)
 begin = jax.jit(partial(spread_out, num_groups=K, key=KEY))
-find_anew = jax.jit(partial(best_of, num_groups=K, iterations=10, restarts=4, key=KEY))
+
+
+@jax.jit
+def find_anew(points, alive):
+    """From four draws of first centres."""
+    starts = jax.vmap(lambda key: spread_out(points, alive, K, key))(jax.random.split(KEY, 4))
+    return best_of(points, alive, starts, jnp.ones(4, bool), 10)
 
 
 def scattered(seed: int, count: int = N) -> np.ndarray:
@@ -75,6 +81,15 @@ def test_one_move_by_hand() -> None:
     np.testing.assert_allclose(found.centre, [[0.5], [7.0]])
     # The nearest to where the centres went: 4 is 3.5 from the first and 3 from the second.
     np.testing.assert_array_equal(found.label, [0, 0, 1, 1])
+
+
+def test_the_closest_of_what_is_allowed_is_kept() -> None:
+    points = jnp.array([[0.0], [1.0], [10.0], [11.0]])
+    starts = jnp.array([[[0.0], [1.0]], [[0.0], [10.0]], [[0.0], [1e6]]])
+    everything = best_of(points, everyone(4), starts, jnp.array([True, True, True]), 1)
+    np.testing.assert_array_equal(everything.label, [0, 0, 1, 1])
+    only = best_of(points, everyone(4), starts, jnp.array([False, False, True]), 1)
+    np.testing.assert_array_equal(only.label, [0, 0, 0, 0])
 
 
 def test_an_empty_group_keeps_its_centre() -> None:

@@ -10,7 +10,7 @@ import pytest
 from sklearn.metrics import adjusted_rand_score
 
 from swarmfield.mean_field import representation
-from swarmfield.mean_field.clustering import best_of
+from swarmfield.mean_field.clustering import best_of, spread_out
 from swarmfield.mean_field.representation import (
     Outcome,
     RepresentationConfig,
@@ -194,7 +194,9 @@ def agreement(config: RepresentationConfig, encoder) -> float:
     keys = jax.random.split(KEY, len(kind))
     z = representation.represent(config, A, encoder, some, keys)
     everyone = jnp.ones(len(kind), bool)
-    found = best_of(z, everyone, KINDS, 10, 4, KEY)
+    draw = partial(spread_out, z, everyone, KINDS)
+    starts = jax.vmap(draw)(jax.random.split(KEY, 4))
+    found = best_of(z, everyone, starts, jnp.ones(4, bool), 10)
     return adjusted_rand_score(kind, found.label)
 
 
