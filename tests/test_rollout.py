@@ -1,5 +1,7 @@
 """Rollouts: in order, each transition once, and only what is one."""
 
+from functools import cache
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -94,16 +96,22 @@ def summing(length: int) -> Algorithm:
     )
 
 
+@cache
+def play(length: int):
+    """A function of a number of steps that gives the run after them."""
+    toy = Toy(ToyConfig(num_agents=3, num_dead=1, max_steps=5))
+    program = make_program(summing(length), toy, 4, 80)
+    run = loop.start(program, None, jax.random.key(0))
+    return jax.jit(lambda steps: loop.advance(program, run, jnp.int32(0), steps))
+
+
 # Episodes of 5 steps and a reset; 2 of 3 rows live; 4 environments; 20 steps are scheduled.
 @pytest.mark.parametrize(
     ("length", "steps", "updates", "learned"),
     [(4, 3, 0, 0), (4, 4, 1, 4), (4, 20, 5, 20), (7, 20, 3, 20), (7, 21, 4, 21), (7, 27, 4, 21)],
 )
 def test_every_transition_is_learned_from_once(length, steps, updates, learned) -> None:
-    toy = Toy(ToyConfig(num_agents=3, num_dead=1, max_steps=5))
-    program = make_program(summing(length), toy, 4, 80)
-    run = loop.start(program, None, jax.random.key(0))
-    run = jax.jit(lambda r: loop.advance(program, r, jnp.int32(0), jnp.int32(steps)))(run)
+    run = play(length)(jnp.int32(steps))
     assert run.learner["updates"] == run.window.updates == updates
     # Every sixth step is a reset and no transition.
     assert run.learner["weight"] == (learned - learned // 6) * 4 * 2

@@ -125,9 +125,14 @@ def test_running_statistics_follow_the_batch() -> None:
     part = learning(SMALL, A)
     encoder = make(SMALL)
     some, share = glimpse(200), jnp.full(200, 1 / 200)
-    for _ in range(300):
+
+    @jax.jit
+    def follow(encoder):
         _, sums = part.loss(encoder, some, outcome(200), share, 200, KEY)
-        encoder, _ = part.settle(encoder, sums)
+        return part.settle(encoder, sums)[0]
+
+    for _ in range(300):
+        encoder = follow(encoder)
     x = np.asarray(inputs_of(SMALL, A, some))
     np.testing.assert_allclose(encoder.scale.mean, x.mean(0), atol=0.01)
     np.testing.assert_allclose(encoder.scale.variance, x.var(0), atol=0.02)
