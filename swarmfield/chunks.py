@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, PyTree
+
+from swarmfield.types import PRNGKey
 
 
 def in_chunks(function: Callable[[PyTree], PyTree], inputs: PyTree, chunk: int) -> PyTree:
@@ -32,3 +35,28 @@ def into_chunks(inputs: PyTree, chunk: int) -> PyTree:
         return jnp.pad(x, filler).reshape(-1, chunk, *x.shape[1:])
 
     return jax.tree.map(split, inputs)
+
+
+def sum_over_chunks(
+    function: Callable[[PyTree, PRNGKey], PyTree], inputs: PyTree, chunk: int, key: PRNGKey
+) -> PyTree:
+    """A function of a batch whose results add up, such as a gradient, a chunk at a time.
+
+    Args:
+        function: Takes arrays that lead with the batch and a key; rows of zeros must add nothing.
+        inputs: Arrays that lead with the batch.
+        chunk: Rows at once.
+        key: Split between the chunks.
+    """
+    if jax.tree.leaves(inputs)[0].shape[0] <= chunk:
+        return function(inputs, key)
+    chunks = into_chunks(inputs, chunk)
+    keys = jax.random.split(key, jax.tree.leaves(chunks)[0].shape[0])
+
+    def add(total: PyTree, some: tuple[PyTree, PRNGKey]) -> tuple[PyTree, None]:
+        return jax.tree.map(jnp.add, total, function(*some)), None
+
+    first = jax.tree.map(lambda x: x[0], (chunks, keys))
+    shapes: Any = jax.eval_shape(function, *first)
+    zero = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
+    return jax.lax.scan(add, zero, (chunks, keys))[0]

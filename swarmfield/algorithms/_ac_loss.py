@@ -13,7 +13,7 @@ from swarmfield.algorithms._ac_config import ActorCriticConfig
 from swarmfield.algorithms._descent import Descent
 from swarmfield.algorithms._interaction import Interaction
 from swarmfield.algorithms._perception import Recorded, Senses, as_if_done, embed, see
-from swarmfield.chunks import into_chunks
+from swarmfield.chunks import sum_over_chunks
 from swarmfield.distributions import mask_illegal
 from swarmfield.mean_field import Outcome
 from swarmfield.networks import ActorCriticNetwork, Glimpse
@@ -88,18 +88,8 @@ def gradient_of(
 ) -> Any:
     """((loss, sums), gradients) of network and tracker, added up over chunks of whole steps."""
     gradient = jax.value_and_grad(partial(_loss, parts, examples.share.size), has_aux=True)
-    learned = (network, tracker)
-    size = max(1, parts.senses.agents_at_once // parts.senses.team.num_agents)
-    chunks = into_chunks(examples, size)
-    keys = jax.random.split(key, chunks.share.shape[0])
-
-    def add(total: Any, some: tuple[Examples, PRNGKey]) -> tuple[Any, None]:
-        return jax.tree.map(jnp.add, total, gradient(learned, *some)), None
-
-    first = jax.tree.map(lambda x: x[0], (chunks, keys))
-    shapes = jax.eval_shape(gradient, learned, *first)
-    zero = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
-    return jax.lax.scan(add, zero, (chunks, keys))[0]
+    steps = max(1, parts.senses.agents_at_once // parts.senses.team.num_agents)
+    return sum_over_chunks(partial(gradient, (network, tracker)), examples, steps, key)
 
 
 def _loss(
@@ -145,7 +135,7 @@ def _tracker_loss(
     examples: Examples,
     key: PRNGKey,
 ) -> tuple[Float[Array, ""], Any]:
-    learning = parts.senses.tracker and parts.senses.tracker.learning
+    learning = parts.senses.learning
     if learning is None:
         return jnp.zeros(()), None
     agents = jnp.arange(x.shape[1])

@@ -16,7 +16,7 @@ from swarmfield.algorithms._ac_loss import Parts, evaluate, examples_of, gradien
 from swarmfield.algorithms._descent import descent
 from swarmfield.algorithms._following import begin, follow, measure, start_following
 from swarmfield.algorithms._interaction import Interaction
-from swarmfield.algorithms._perception import Recorded, Senses, perceive
+from swarmfield.algorithms._perception import Player, Recorded, Senses, perceive, player_of
 from swarmfield.distributions import sample
 from swarmfield.mean_field import num_actions
 from swarmfield.networks import ActorCriticNetwork
@@ -43,13 +43,6 @@ class ActorCritic(eqx.Module):
     tracker_optimizer: Any
 
 
-class ActorCriticPlayer(eqx.Module):
-    """The part of a learner that acts."""
-
-    network: ActorCriticNetwork
-    tracker: Any
-
-
 def actor_critic(
     config: ActorCriticConfig, team: TeamSpec, unpack: Unpack, interaction: Interaction
 ) -> Algorithm:
@@ -74,15 +67,8 @@ def actor_critic(
         act=partial(_act, parts),
         update=partial(_update, parts),
         explore=lambda _: jnp.ones(()),
-        policy=policy,
+        policy=player_of,
     )
-
-
-def policy(learner: ActorCritic | ActorCriticPlayer) -> ActorCriticPlayer:
-    """The part of a learner that acts."""
-    if isinstance(learner, ActorCriticPlayer):
-        return learner
-    return ActorCriticPlayer(learner.network, learner.tracker)
 
 
 def _init(parts: Parts, key: PRNGKey) -> ActorCritic:
@@ -102,14 +88,14 @@ def _init(parts: Parts, key: PRNGKey) -> ActorCritic:
 
 def _act(
     parts: Parts,
-    learner: ActorCriticPlayer | ActorCritic,
+    learner: Player | ActorCritic,
     timestep: Timestep,
     memory: Any,
     key: PRNGKey,
     explore: Float[Array, " N"],
 ) -> tuple[Int[Array, " N"], Any, dict[str, Any]]:
     """Greedy where `explore` is 0, else drawn from the policy."""
-    player = policy(learner)
+    player = player_of(learner)
     logits, value, memory, recorded = _look(parts, player, timestep, memory, key, explore)
     return _draw(logits, key, explore), memory, {"value": value, "recorded": recorded}
 
@@ -123,7 +109,7 @@ def _draw(
 
 def _look(
     parts: Parts,
-    player: ActorCriticPlayer,
+    player: Player,
     timestep: Timestep,
     memory: Any,
     key: PRNGKey,
@@ -177,7 +163,7 @@ def _last_value(
 
     def value(one: tuple[Timestep, Any, PRNGKey]) -> Float[Array, " N"]:
         explore = jnp.ones(parts.senses.team.num_agents)
-        return _look(parts, policy(learner), *one, explore)[1]
+        return _look(parts, player_of(learner), *one, explore)[1]
 
     return jax.lax.map(value, (last, batch.memory, keys))[None]
 

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from swarmfield.chunks import in_chunks
-from swarmfield.mean_field import Tracker
+from swarmfield.mean_field import Learning, Tracker
 from swarmfield.networks import Glimpse, Trunk, TrunkName, agents_at_once
 from swarmfield.types import Observation, PRNGKey, TeamSpec, Timestep, Unpack
 
@@ -27,6 +27,23 @@ class Senses(NamedTuple):
     def agents_at_once(self) -> int:
         """Agents to look through at a time."""
         return agents_at_once(self.trunk)
+
+    @property
+    def learning(self) -> Learning | None:
+        """How the tracker's parameters are learned, if it has any."""
+        return None if self.tracker is None else self.tracker.learning
+
+
+class Player(eqx.Module):
+    """The part of a learner that acts."""
+
+    network: Any
+    tracker: Any
+
+
+def player_of(learner: Any) -> Player:
+    """The part of a learner that acts; of a player, itself."""
+    return learner if isinstance(learner, Player) else Player(learner.network, learner.tracker)
 
 
 class Recorded(NamedTuple):

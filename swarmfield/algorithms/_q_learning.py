@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
@@ -13,7 +12,7 @@ from jaxtyping import Array, Float, Int
 from swarmfield import schedules
 from swarmfield.algorithms._descent import descent
 from swarmfield.algorithms._following import begin, follow, measure, start_following
-from swarmfield.algorithms._perception import Recorded, Senses, perceive
+from swarmfield.algorithms._perception import Player, Recorded, Senses, perceive, player_of
 from swarmfield.algorithms._q_config import QLearningConfig
 from swarmfield.algorithms._q_loss import (
     Parts,
@@ -38,13 +37,6 @@ from swarmfield.types import (
 
 # Folded into a key: a learner's for its tracker, an act's for provisional actions.
 _TRACKER, _PROVISIONAL = 1, 2
-
-
-class QPlayer(eqx.Module):
-    """The part of a learner that acts."""
-
-    network: QNetwork
-    tracker: Any
 
 
 def q_learning(
@@ -77,13 +69,8 @@ def q_learning(
         act=partial(_act, parts),
         update=partial(_update, parts),
         explore=_exploration(config),
-        policy=policy,
+        policy=player_of,
     )
-
-
-def policy(learner: QLearner | QPlayer) -> QPlayer:
-    """The part of a learner that acts."""
-    return QPlayer(learner.network, learner.tracker) if isinstance(learner, QLearner) else learner
 
 
 def _init(parts: Parts, key: PRNGKey) -> QLearner:
@@ -98,14 +85,14 @@ def _init(parts: Parts, key: PRNGKey) -> QLearner:
 
 def _act(
     parts: Parts,
-    learner: QPlayer | QLearner,
+    learner: Player | QLearner,
     timestep: Timestep,
     memory: Any,
     key: PRNGKey,
     explore: Float[Array, " N"],
 ) -> tuple[Int[Array, " N"], Any, Recorded]:
     """Greedy where `explore` is 0, else drawn from the exploring policy."""
-    player = policy(learner)
+    player = player_of(learner)
     x, memory, tracked = perceive(
         parts.senses, player.network.trunk, player.tracker, timestep, memory, key
     )

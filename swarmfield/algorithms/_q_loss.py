@@ -14,7 +14,7 @@ from jaxtyping import Array, Bool, Float, Int, Num
 from swarmfield.algorithms._descent import Descent
 from swarmfield.algorithms._perception import Recorded, Senses, as_if_done, see
 from swarmfield.algorithms._q_config import QLearningConfig
-from swarmfield.chunks import into_chunks
+from swarmfield.chunks import sum_over_chunks
 from swarmfield.distributions import mask_illegal
 from swarmfield.mean_field import MeanField, Outcome
 from swarmfield.networks import Glimpse, QNetwork
@@ -102,20 +102,12 @@ def examples_of(parts: Parts, batch: Transitions) -> Examples:
 
 def gradient_of(parts: Parts, learner: QLearner, examples: Examples, key: PRNGKey) -> Any:
     """((loss, sums), gradients) of network and tracker, added up over chunks of the batch."""
-    size, chunk = examples.share.shape[0], parts.senses.agents_at_once
+    size = examples.share.shape[0]
     gradient = jax.value_and_grad(partial(_loss, parts, size), has_aux=True)
     learned = (learner.network, learner.tracker)
-    if size <= chunk:
-        return gradient(learned, learner.target, examples, key)
-    chunks = into_chunks(examples, chunk)
-    keys = jax.random.split(key, chunks.share.shape[0])
-
-    def add(total: Any, some: tuple[Examples, PRNGKey]) -> tuple[Any, None]:
-        return jax.tree.map(jnp.add, total, gradient(learned, learner.target, *some)), None
-
-    shapes = jax.eval_shape(gradient, learned, learner.target, examples, key)
-    zero = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
-    return jax.lax.scan(add, zero, (chunks, keys))[0]
+    return sum_over_chunks(
+        partial(gradient, learned, learner.target), examples, parts.senses.agents_at_once, key
+    )
 
 
 def _loss(
@@ -144,7 +136,7 @@ def _loss(
     error, q_chosen = jnp.where(counts, y - chosen, 0.0), jnp.where(counts, chosen, 0.0)
     loss = jnp.sum(examples.share * error**2)
     sums = {"loss": loss, "q": jnp.sum(examples.share * q_chosen), "tracker": None}
-    learning = parts.senses.tracker and parts.senses.tracker.learning
+    learning = parts.senses.learning
     if learning is None:
         return loss, sums
     glimpse = Glimpse(now.observation, jax.lax.stop_gradient(x), examples.last_action)

@@ -17,6 +17,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, UInt8
 
 from swarmfield.mean_field.field import MeanField, Tracker, num_actions, read_vectors
+from swarmfield.mean_field.team import count_actions
 from swarmfield.networks import FieldReader, Linear
 from swarmfield.types import PRNGKey, TeamSpec, Timestep
 
@@ -52,15 +53,12 @@ def group_actions(
 ) -> tuple[Float[Array, "K A"], Float[Array, " K"]]:
     """The mean last action of each group's living, zeros where there are none; and their number.
 
-    Counted, without an [N, A] array. Agents that have not acted yet count as living.
+    Agents that have not acted yet count as living.
     """
-    action = timestep.last_action.astype(jnp.int32)
-    acted = timestep.alive & (action < num_actions)
-    cell = jnp.where(acted, label * num_actions + action, num_groups * num_actions)
-    counts = jnp.zeros(num_groups * num_actions).at[cell].add(1.0, mode="drop")
-    size = jnp.zeros(num_groups).at[label].add(timestep.alive.astype(jnp.float32), mode="drop")
-    mean = counts.reshape(num_groups, num_actions) / jnp.maximum(size, 1.0)[:, None]
-    return mean, size
+    alive = timestep.alive.astype(jnp.int32)
+    size = jnp.zeros(num_groups, jnp.int32).at[label].add(alive, mode="drop").astype(jnp.float32)
+    counts = count_actions(timestep, num_actions, label, num_groups)
+    return counts / jnp.maximum(size, 1.0)[:, None], size
 
 
 def softmax_cos(

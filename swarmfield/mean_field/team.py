@@ -6,7 +6,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Int
 
 from swarmfield.mean_field.field import MeanField, num_actions, read_vectors
 from swarmfield.types import TeamSpec, Timestep
@@ -16,6 +16,28 @@ def one_hot_actions(timestep: Timestep, num_actions: int) -> Float[Array, "N A"]
     """u_j: the one-hot of the last action; zero for the dead and where there was no action."""
     one_hot = jax.nn.one_hot(timestep.last_action, num_actions)
     return jnp.where(timestep.alive[:, None], one_hot, 0.0)
+
+
+def count_actions(
+    timestep: Timestep,
+    num_actions: int,
+    label: Int[Array, " N"] | None = None,
+    num_groups: int = 1,
+) -> Float[Array, "K A"]:
+    """How many of each group's living did what last, without an [N, A] array.
+
+    Args:
+        timestep: What was done; an agent that has not acted yet is not counted.
+        num_actions: A.
+        label: Group of each agent; all are of one if not given.
+        num_groups: K.
+    """
+    action = timestep.last_action.astype(jnp.int32)
+    cell = action if label is None else label * num_actions + action
+    cell = jnp.where(action < num_actions, cell, num_groups * num_actions)
+    counts = jnp.zeros(num_groups * num_actions, jnp.int32)
+    counts = counts.at[cell].add(timestep.alive.astype(jnp.int32), mode="drop")
+    return counts.reshape(num_groups, num_actions).astype(jnp.float32)
 
 
 def team_mean(team: TeamSpec, *, include_self: bool = True) -> MeanField:
@@ -34,13 +56,12 @@ def team_mean(team: TeamSpec, *, include_self: bool = True) -> MeanField:
     size = num_actions(team)
 
     def with_self(timestep: Timestep, _record: Any) -> Float[Array, " A"]:
-        total = _histogram(timestep, size)
-        return total / jnp.maximum(_number(timestep.alive), 1.0)
+        return count_actions(timestep, size)[0] / jnp.maximum(_number(timestep.alive), 1.0)
 
     def without_self(timestep: Timestep, _record: Any) -> Float[Array, "N A"]:
         own = one_hot_actions(timestep, size)
         others = _number(timestep.alive) - timestep.alive.astype(jnp.float32)
-        return (_histogram(timestep, size)[None] - own) / jnp.maximum(others, 1.0)[:, None]
+        return (count_actions(timestep, size) - own) / jnp.maximum(others, 1.0)[:, None]
 
     reader = read_vectors(size)
     if include_self:
@@ -50,10 +71,3 @@ def team_mean(team: TeamSpec, *, include_self: bool = True) -> MeanField:
 
 def _number(flags: Bool[Array, " N"]) -> Float[Array, ""]:
     return jnp.sum(flags).astype(jnp.float32)
-
-
-def _histogram(timestep: Timestep, size: int) -> Float[Array, " A"]:
-    """How many living agents did what, without an [N, A] array."""
-    counts = jnp.zeros(size, jnp.int32)
-    action = timestep.last_action.astype(jnp.int32)
-    return counts.at[action].add(timestep.alive.astype(jnp.int32), mode="drop").astype(jnp.float32)
