@@ -31,7 +31,9 @@ class Linear(eqx.Module):
     def __init__(self, inputs: int, outputs: int, key: PRNGKey) -> None:
         key_weight, key_bias = jax.random.split(key)
         bound = 1.0 / math.sqrt(max(inputs, 1))
-        self.weight = jax.random.uniform(key_weight, (inputs, outputs), minval=-bound, maxval=bound)
+        # Drawn flat: XLA takes longer to compile draws of more axes.
+        weight = jax.random.uniform(key_weight, (inputs * outputs,), minval=-bound, maxval=bound)
+        self.weight = weight.reshape(inputs, outputs)
         self.bias = jax.random.uniform(key_bias, (outputs,), minval=-bound, maxval=bound)
 
     def __call__(self, x: Float[Array, "*batch inputs"]) -> Float[Array, "*batch outputs"]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -16,10 +17,12 @@ def piecewise_linear(*points: Sequence[float]) -> Schedule:
     Args:
         points: Pairs in increasing order of progress, which runs from 0 to 1.
     """
-    progresses, values = zip(*points, strict=True)
 
     def schedule(progress: Float[Array, ""]) -> Float[Array, ""]:
-        return jnp.interp(progress, jnp.asarray(progresses), jnp.asarray(values))
+        value = jnp.asarray(points[0][1], progress.dtype)
+        for (begin, before), (end, after) in pairwise(points):
+            value += (after - before) * jnp.clip((progress - begin) / (end - begin), 0.0, 1.0)
+        return value
 
     return schedule
 

@@ -114,11 +114,13 @@ def _look(
     memory: Any,
     key: PRNGKey,
     explore: Float[Array, " N"],
+    *,
+    renew: bool = True,
 ) -> tuple[Float[Array, "N A"], Float[Array, " N"], Any, Recorded]:
     """Logits and values of a new timestep, the tracker's memory, and what is recorded."""
     network = player.network
     x, memory, tracked = perceive(
-        parts.senses, network.trunk, player.tracker, timestep, memory, key
+        parts.senses, network.trunk, player.tracker, timestep, memory, key, renew=renew
     )
     recorded = Recorded(tracked)
     logits, value = evaluate(parts, network, x, timestep, recorded)
@@ -157,13 +159,16 @@ def _update(
 def _last_value(
     parts: Parts, learner: ActorCritic, batch: Trajectory, key: PRNGKey
 ) -> Float[Array, "1 E N"]:
-    """V of the newest step, on which nobody has acted yet."""
+    """V of the newest step, on which nobody has acted yet; groups are as they were before it.
+
+    Forming them here too would compile all of it a second time.
+    """
     last = jax.tree.map(lambda x: x[-1], batch.steps)
     keys = jax.random.split(key, last.first.shape[0])
 
     def value(one: tuple[Timestep, Any, PRNGKey]) -> Float[Array, " N"]:
         explore = jnp.ones(parts.senses.team.num_agents)
-        return _look(parts, player_of(learner), *one, explore)[1]
+        return _look(parts, player_of(learner), *one, explore, renew=False)[1]
 
     return jax.lax.map(value, (last, batch.memory, keys))[None]
 

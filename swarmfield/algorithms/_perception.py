@@ -84,7 +84,14 @@ def embed(senses: Senses, trunk: Trunk, timestep: Timestep) -> Float[Array, "N X
 
 
 def perceive(
-    senses: Senses, trunk: Trunk, parameters: Any, timestep: Timestep, memory: Any, key: PRNGKey
+    senses: Senses,
+    trunk: Trunk,
+    parameters: Any,
+    timestep: Timestep,
+    memory: Any,
+    key: PRNGKey,
+    *,
+    renew: bool = True,
 ) -> tuple[Float[Array, "N X"], Any, Any]:
     """All agents' embeddings, the tracker's memory, and what it records.
 
@@ -95,6 +102,7 @@ def perceive(
         timestep: What is to be seen.
         memory: The tracker's so far.
         key: Draws what the tracker draws.
+        renew: Whether the tracker may find anything anew, such as groups.
     """
     tracker = senses.tracker
     if tracker is None:
@@ -108,5 +116,5 @@ def perceive(
         return x, tracker.represent(parameters, glimpse, keys)
 
     x, z = in_chunks(look, jnp.arange(senses.team.num_agents), senses.agents_at_once)
-    memory, record = tracker.track(parameters, timestep, z, memory, key)
+    memory, record = tracker.track(parameters, timestep, z, memory, key if renew else None)
     return x, memory, record

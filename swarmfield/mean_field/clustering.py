@@ -78,27 +78,39 @@ def best_of(
 
 
 def spread_out(
-    points: Float[Array, "N D"], alive: Bool[Array, " N"], num_groups: int, key: PRNGKey
-) -> Float[Array, "K D"]:
+    points: Float[Array, "N D"],
+    alive: Bool[Array, " N"],
+    num_starts: int,
+    num_groups: int,
+    key: PRNGKey,
+) -> Float[Array, "R K D"]:
     """Centres to start from: living points, far ones more likely to be drawn (k-means++).
+
+    Args:
+        points: What to group.
+        alive: Points that count.
+        num_starts: How many times to draw, R.
+        num_groups: K.
+        key: Draws them.
 
     Source: Arthur and Vassilvitskii 2007: in proportion to the squared distance from the
     nearest centre so far, the first uniformly.
     """
 
     def choose(
-        distance: Float[Array, " N"], key: PRNGKey
+        distance: Float[Array, " N"], noise: Float[Array, " N"]
     ) -> tuple[Float[Array, " N"], Float[Array, " D"]]:
         # Where all that live are chosen already, any of them.
         chance = jnp.where(alive, jnp.maximum(distance, 1e-12), 0.0)
-        cumulative = jnp.cumsum(chance)
-        drawn = jax.random.uniform(key) * cumulative[-1]
-        index = jnp.minimum(jnp.searchsorted(cumulative, drawn, side="right"), alive.shape[0] - 1)
-        chosen = points[index]
+        # The largest of log p + Gumbel noise is a draw from p.
+        chosen = points[jnp.argmax(jnp.log(chance) + noise)]
         return jnp.minimum(distance, jnp.sum((points - chosen[None]) ** 2, axis=1)), chosen
 
     far = jnp.full(alive.shape, 1e30)
-    return jax.lax.scan(choose, far, jax.random.split(key, num_groups))[1]
+    # Drawn flat: batched draws of more axes take XLA four times as long to compile.
+    noise = jax.random.gumbel(key, (alive.size * num_starts * num_groups,))
+    noise = noise.reshape(alive.size, num_starts, num_groups)
+    return jax.vmap(lambda some: jax.lax.scan(choose, far, some.T)[1], 1)(noise)
 
 
 def renumber(found: Clusters, before: Int[Array, " N"], alive: Bool[Array, " N"]) -> Clusters:

@@ -203,7 +203,8 @@ def losses(
     """
     scaled = normalise(encoder.scale, x)
     mean, log_variance = encode(config, encoder, scaled)
-    z = mean + jnp.exp(0.5 * log_variance) * jax.random.normal(key, mean.shape)
+    noise = jax.random.normal(key, (mean.size,)).reshape(mean.shape)
+    z = mean + jnp.exp(0.5 * log_variance) * noise
     error = encoder.decoder(z) - scaled
     kl = kl_to_standard_normal(mean, log_variance) if config.kind == "vae" else jnp.zeros(len(x))
     predicted = jnp.zeros(len(x))

@@ -78,7 +78,11 @@ def dynamic_groups(
         size = representation.input_size(represented, team, num_actions, embedding_size)
 
     def track(
-        _parameters: Any, timestep: Timestep, z: Float[Array, "N Z"], memory: Memory, key: PRNGKey
+        _parameters: Any,
+        timestep: Timestep,
+        z: Float[Array, "N Z"],
+        memory: Memory,
+        key: PRNGKey | None,
     ) -> tuple[Memory, Grouping]:
         return track_groups(grouping, timestep, z, memory, key)
 
@@ -104,11 +108,13 @@ def track_groups(
     timestep: Timestep,
     z: Float[Array, "N Z"],
     memory: Memory,
-    key: PRNGKey,
+    key: PRNGKey | None,
 ) -> tuple[Memory, Grouping]:
-    """Groups of one more step: formed anew where that is due, else kept."""
+    """Groups of one more step: formed anew where that is due and there is a key, else kept."""
     alive = timestep.alive
-    label, centre = flat_batched(partial(_assign_where_due, config))(alive, z, memory, key)
+    label, centre = memory.label.astype(jnp.int32), memory.centre
+    if key is not None:
+        label, centre = flat_batched(partial(_assign_where_due, config))(alive, z, memory, key)
     mean, _ = group_means(z, label, alive, config.num_groups)
     small = label.astype(jnp.uint8)
     due = memory.age % config.interval == 0
@@ -145,13 +151,13 @@ def _assign(
     key: PRNGKey,
 ) -> Clusters:
     if config.how == "random":
-        drawn = jax.random.randint(key, alive.shape, 0, config.num_groups, jnp.int32)
-        return Clusters(drawn, kept.centre)
+        label = jax.random.randint(key, alive.shape, 0, config.num_groups, jnp.int32)
+        return Clusters(label, kept.centre)
     # A group that nobody is in would never get anybody back from where it stands.
     _, size = group_means(z, kept.label, alive, config.num_groups)
     anew = (age == 0) | jnp.any(size == 0)
-    draw = partial(spread_out, z, alive, config.num_groups)
-    starts = jnp.concatenate([kept.centre[None], jax.vmap(draw)(jax.random.split(key, RESTARTS))])
+    drawn = spread_out(z, alive, RESTARTS, config.num_groups, key)
+    starts = jnp.concatenate([kept.centre[None], drawn])
     found = best_of(z, alive, starts, (jnp.arange(RESTARTS + 1) > 0) == anew, ITERATIONS)
     numbered = renumber(found, kept.label, alive)
     return jax.tree.map(lambda x, y: jnp.where(age > 0, x, y), numbered, found)

@@ -1,7 +1,6 @@
 """k-means: as scikit-learn's from the same centres, and the dead count for nothing."""
 
 import warnings
-from functools import partial
 
 import hypothesis.strategies as st
 import jax
@@ -27,13 +26,18 @@ pytestmark = pytest.mark.usefixtures("strict_dtypes")
 N, D, K = 40, 5, 4
 KEY = jax.random.key(0)
 find = jax.jit(k_means, static_argnums=3)
-begin = jax.jit(partial(spread_out, num_groups=K, key=KEY))
+
+
+@jax.jit
+def begin(points, alive):
+    """First centres."""
+    return spread_out(points, alive, 1, K, KEY)[0]
 
 
 @jax.jit
 def find_anew(points, alive):
     """From four draws of first centres."""
-    starts = jax.vmap(lambda key: spread_out(points, alive, K, key))(jax.random.split(KEY, 4))
+    starts = spread_out(points, alive, 4, K, KEY)
     return best_of(points, alive, starts, jnp.ones(4, bool), 10)
 
 
@@ -104,8 +108,7 @@ def test_the_first_centres_are_living_points_far_apart() -> None:
     heaps = jnp.array([0.0, 100.0, 200.0])[jnp.arange(30) % 3, None]
     points = heaps + jnp.linspace(0.0, 1e-3, 30)[:, None]
     alive = jnp.arange(30) >= 6
-    draw = jax.jit(jax.vmap(lambda key: spread_out(points, alive, 3, key)))
-    drawn = np.asarray(draw(jax.random.split(KEY, 500)))[..., 0]
+    drawn = np.asarray(spread_out(points, alive, 500, 3, KEY))[..., 0]
     living = set(np.asarray(points)[6:, 0].tolist())
     assert set(drawn.ravel().tolist()) == living
     np.testing.assert_array_equal(np.sort(drawn.round(-1)), [[0, 100, 200]] * 500)

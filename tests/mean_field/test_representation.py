@@ -199,8 +199,7 @@ def agreement(config: RepresentationConfig, encoder) -> float:
     keys = jax.random.split(KEY, len(kind))
     z = representation.represent(config, A, encoder, some, keys)
     everyone = jnp.ones(len(kind), bool)
-    draw = partial(spread_out, z, everyone, KINDS)
-    starts = jax.vmap(draw)(jax.random.split(KEY, 4))
+    starts = spread_out(z, everyone, 4, KINDS, KEY)
     found = best_of(z, everyone, starts, jnp.ones(4, bool), 10)
     return adjusted_rand_score(kind, found.label)
 
