@@ -154,6 +154,43 @@ def group_means(
     return member.T @ living / jnp.maximum(size, 1.0)[:, None], size
 
 
+def adjusted_rand_index(
+    label: Int[Array, " N"],
+    kind: Int[Array, " N"],
+    alive: Bool[Array, " N"],
+    num_groups: int,
+    num_kinds: int,
+) -> Float[Array, ""]:
+    """How well two ways of grouping the living agree: 1 if entirely, 0 as by chance.
+
+    ARI = (I - E) / (M - E), with I the pairs that are together in both, E as many as chance
+    would bring together, M the mean of the pairs together in one and in the other. Where M = E,
+    as when all are in one group in both, it is 1.
+
+    Args:
+        label: Group of each agent.
+        kind: Its group in the other way.
+        alive: Agents that count.
+        num_groups: Labels are below it.
+        num_kinds: Kinds are below it.
+
+    Source: Hubert and Arabie 1985.
+    """
+    table = jnp.zeros((num_groups, num_kinds), jnp.int32)
+    table = table.at[label, kind].add(alive.astype(jnp.int32)).astype(jnp.float32)
+    total = jnp.maximum(_pairs(jnp.sum(table)), 1.0)
+    together = jnp.sum(_pairs(table))
+    in_groups, in_kinds = (jnp.sum(_pairs(jnp.sum(table, axis))) for axis in (1, 0))
+    expected, most = in_groups * in_kinds / total, 0.5 * (in_groups + in_kinds)
+    trivial = most - expected <= 1e-6 * most
+    return jnp.where(trivial, 1.0, (together - expected) / jnp.where(trivial, 1.0, most - expected))
+
+
+def _pairs(count: Float[Array, "*any"]) -> Float[Array, "*any"]:
+    """Pairs among so many."""
+    return 0.5 * count * (count - 1)
+
+
 def _few_apart(points: Float[Array, "N D"], alive: Bool[Array, " N"], found: Clusters) -> Clusters:
     """Everyone apart where there are no more living points than groups."""
     num_groups = found.centre.shape[0]

@@ -17,7 +17,14 @@ from jaxtyping import Array, Bool, Float, Int, UInt8
 
 from swarmfield.batching import flat_batched, select
 from swarmfield.mean_field import representation
-from swarmfield.mean_field.clustering import Clusters, best_of, group_means, renumber, spread_out
+from swarmfield.mean_field.clustering import (
+    Clusters,
+    adjusted_rand_index,
+    best_of,
+    group_means,
+    renumber,
+    spread_out,
+)
 from swarmfield.mean_field.field import Tracker
 from swarmfield.mean_field.groups import Grouping
 from swarmfield.mean_field.representation import RepresentationConfig
@@ -92,7 +99,7 @@ def dynamic_groups(
         represent=partial(representation.represent, represented, num_actions),
         track=track,
         learning=learning(represented, num_actions),
-        measure=partial(measure_groups, grouping),
+        measure=partial(measure_groups, grouping, team.num_kinds),
     )
     return tracker, size
 
@@ -164,17 +171,34 @@ def _assign(
 
 
 def measure_groups(
-    config: GroupingConfig, timestep: Timestep, record: Grouping, next_record: Grouping
+    config: GroupingConfig,
+    num_kinds: int,
+    timestep: Timestep,
+    record: Grouping,
+    next_record: Grouping,
 ) -> dict[str, Float[Array, ""]]:
-    """How large groups are, and how many agents change theirs."""
+    """How large groups are, how many agents change theirs, and how well groups match kinds.
+
+    Args:
+        config: How groups are formed.
+        num_kinds: Agent types of the team; with one there is nothing to match.
+        timestep: A step.
+        record: Groups before it.
+        next_record: Groups at it.
+    """
     alive = timestep.alive.astype(jnp.float32)
     living = jnp.maximum(jnp.sum(alive), 1.0)
     label = next_record.label.astype(jnp.int32)
     size = jnp.zeros(config.num_groups).at[label].add(alive)
     changes = alive * (record.label != next_record.label) * ~timestep.first
-    return {
+    measured = {
         "groups": jnp.sum(size > 0).astype(jnp.float32),
         "largest_group": jnp.max(size) / living,
         # Groups are renewed in one step of `interval`.
         "group_stability": 1 - config.interval * jnp.sum(changes) / living,
     }
+    if num_kinds == 1:
+        return measured
+    kind = timestep.kind.astype(jnp.int32)
+    agreement = adjusted_rand_index(label, kind, timestep.alive, config.num_groups, num_kinds)
+    return measured | {"kind_agreement": agreement}

@@ -9,6 +9,7 @@ step to step, since k-means starts where it ended.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import equinox as eqx
@@ -83,7 +84,5 @@ def types_by_actions(grouping: GroupingConfig, team: TeamSpec) -> Tracker:
         groups, record = track_groups(grouping, timestep, z, memory.groups, key)
         return Recent(groups, recent), record
 
-    def measure(*step: Any) -> dict[str, Float[Array, ""]]:
-        return measure_groups(grouping, *step)
-
+    measure = partial(measure_groups, grouping, team.num_kinds)
     return Tracker(lambda _key: None, begin, represent, track, None, measure)

@@ -14,6 +14,7 @@ from sklearn.metrics import adjusted_rand_score
 
 from swarmfield.mean_field.clustering import (
     Clusters,
+    adjusted_rand_index,
     best_of,
     group_means,
     k_means,
@@ -189,3 +190,24 @@ def test_centres_permuted_are_labels_renamed(seed: int, order: list[int]) -> Non
     ours, theirs = (find(points, everyone(), first, 5) for first in (points[:K], points[:K][order]))
     np.testing.assert_array_equal(ours.label, np.asarray(order)[np.asarray(theirs.label)])
     np.testing.assert_allclose(ours.centre[np.asarray(order)], theirs.centre, rtol=1e-5)
+
+
+@given(st.integers(0, 2**16), st.integers(1, 5), st.integers(1, 5))
+def test_agreement_is_that_of_scikit_learn(seed: int, num_groups: int, num_kinds: int) -> None:
+    random = np.random.default_rng(seed)
+    label, kind = random.integers(0, num_groups, N), random.integers(0, num_kinds, N)
+    alive = random.random(N) < random.random()
+    alive[0] = True
+    ours = adjusted_rand_index(
+        jnp.asarray(label, jnp.int32), jnp.asarray(kind, jnp.int32), jnp.asarray(alive), 5, 5
+    )
+    theirs = adjusted_rand_score(kind[alive], label[alive])
+    np.testing.assert_allclose(ours, theirs, atol=1e-5)
+
+
+def test_agreement_by_hand() -> None:
+    """Of six agents, pairs together: 3 and 1 in groups, 1 and 3 in kinds, 1 and 1 in both."""
+    label, kind = jnp.array([0, 0, 0, 1, 1, 2]), jnp.array([0, 0, 1, 1, 1, 2])
+    ours = adjusted_rand_index(label, kind, everyone(6), 3, 3)
+    expected = 4 * 4 / 15
+    np.testing.assert_allclose(ours, (2 - expected) / (4 - expected), rtol=1e-6)

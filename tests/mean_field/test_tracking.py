@@ -2,6 +2,7 @@
 
 from functools import partial
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -137,13 +138,38 @@ def test_what_is_measured_by_hand() -> None:
     )
     (_, record), *_ = play([heaps(0)[0]])
     old, new = record._replace(label=before), record._replace(label=after)
-    found = measure_groups(CONFIG, crowd(alive), old, new)
+    found = measure_groups(CONFIG, 1, crowd(alive), old, new)
     assert found["groups"] == 2
     np.testing.assert_allclose(found["largest_group"], 5 / 6, rtol=1e-6)
     # Two of six have changed, in what would be one step of four.
     np.testing.assert_allclose(found["group_stability"], 1 - 4 * 2 / 6, rtol=1e-5)
     first = make_timestep(N, alive=alive, first=True)
-    assert measure_groups(CONFIG, first, old, new)["group_stability"] == 1
+    assert measure_groups(CONFIG, 1, first, old, new)["group_stability"] == 1
+
+
+def test_groups_are_compared_with_the_kinds_that_a_team_has() -> None:
+    z, kind = heaps(0)
+    (_, record), *_ = play([z])
+    assert "kind_agreement" not in measure_groups(CONFIG, 1, crowd(), record, record)
+    mixed = eqx.tree_at(lambda t: t.kind, crowd(), jnp.asarray(kind, jnp.uint8))
+    assert measure_groups(CONFIG, K, mixed, record, record)["kind_agreement"] == 1
+    of_one = eqx.tree_at(lambda t: t.kind, mixed, jnp.zeros(N, jnp.uint8))
+    assert measure_groups(CONFIG, K, of_one, record, record)["kind_agreement"] == 0
+
+
+def test_without_a_key_groups_stay_as_they_are() -> None:
+    (memory, record), *_ = play([heaps(0)[0]])
+    due = eqx.tree_at(lambda m: m.age, memory, jnp.int32(CONFIG.interval))
+    moved = heaps(1, turn=1)[0]
+    kept, same = track_groups(CONFIG, crowd(), moved, due, None)
+    np.testing.assert_array_equal(same.label, record.label)
+    np.testing.assert_array_equal(kept.centre, memory.centre)
+    anew, other = track_groups(CONFIG, crowd(), moved, due, KEY)
+    assert not np.array_equal(other.label, record.label)
+    assert kept.age == anew.age == CONFIG.interval + 1
+    # What is made of the groups is of this step all the same.
+    label = np.asarray(record.label)
+    np.testing.assert_allclose(same.centre[0], np.asarray(moved)[label == 0].mean(0), rtol=1e-5)
 
 
 @pytest.mark.parametrize("kind", ["vae", "ae", "raw"])
