@@ -12,15 +12,17 @@ from typing import Any
 
 from swarmfield.command_line import (
     EvaluateOptions,
+    ExperimentOptions,
     PlayOptions,
     PlotOptions,
     ReplayOptions,
+    ReportOptions,
     ResumeOptions,
     parse,
     take_config_file,
 )
 from swarmfield.options import suggest
-from swarmfield.registry import Entry, lookup
+from swarmfield.registry import lookup
 from swarmfield.types import SwarmfieldError
 
 BAD_INPUT, FAILED, INTERRUPTED = 2, 1, 130
@@ -112,10 +114,12 @@ def _run_and_rest(command: str, arguments: list[str], count: int) -> tuple[list[
 def _list(arguments: list[str]) -> None:
     from swarmfield.algorithms import ALGORITHMS
     from swarmfield.environments import ENVIRONMENTS
+    from swarmfield.experiments import EXPERIMENTS
 
-    kinds: dict[str, dict[str, Entry]] = {
-        "environments": ENVIRONMENTS,
-        "algorithms": ALGORITHMS,
+    kinds: dict[str, dict[str, str]] = {
+        "environments": {name: entry.summary for name, entry in ENVIRONMENTS.items()},
+        "algorithms": {name: entry.summary for name, entry in ALGORITHMS.items()},
+        "experiments": {name: each.title for name, each in EXPERIMENTS.items()},
     }
     for kind in arguments:
         if kind not in kinds:
@@ -124,8 +128,8 @@ def _list(arguments: list[str]) -> None:
             )
     for kind in arguments or kinds:
         print(kind)
-        for name, entry in kinds[kind].items():
-            print(f"  {name:<22}{entry.summary}")
+        for name, summary in kinds[kind].items():
+            print(f"  {name:<22}{summary}")
 
 
 def _train(arguments: list[str]) -> None:
@@ -263,6 +267,18 @@ def _plot(arguments: list[str]) -> None:
     print(plot(*runs, output=options.output))
 
 
+def _experiment(arguments: list[str]) -> None:
+    from swarmfield.experiments import commands
+
+    commands.experiment(arguments)
+
+
+def _report(arguments: list[str]) -> None:
+    from swarmfield.experiments import commands
+
+    commands.report(arguments)
+
+
 def _bench(arguments: list[str]) -> None:
     from swarmfield import bench
 
@@ -274,8 +290,10 @@ _TRAIN_HELP = (
     "`swarmfield list` their names."
 )
 
+_SCALES = "smoke|laptop|paper"
+
 COMMANDS: dict[str, tuple[Callable[[list[str]], Any], str, Any]] = {
-    "list": (_list, "[environments|algorithms]", "Name what there is."),
+    "list": (_list, "[environments|algorithms|experiments]", "Name what there is."),
     "train": (_train, "ALGORITHM ENVIRONMENT [--config config.json] [options]", _TRAIN_HELP),
     "resume": (_resume, "RUN [--env-steps N]", ResumeOptions),
     "evaluate": (
@@ -286,6 +304,8 @@ COMMANDS: dict[str, tuple[Callable[[list[str]], Any], str, Any]] = {
     "duel": (_duel, "RUN_A RUN_B [--episodes N]", PlayOptions),
     "replay": (_replay, "RUN [--format html|gif|mp4]", ReplayOptions),
     "plot": (_plot, "RUN [RUN ...] [--output FILE]", PlotOptions),
+    "experiment": (_experiment, f"NAME [--scale {_SCALES}] [--seeds N]", ExperimentOptions),
+    "report": (_report, f"NAME [--scale {_SCALES}] [--output DIR]", ReportOptions),
     "bench": (_bench, "[options]", None),
 }
 """Of each command: what it does, how it is used, and its options or what to say of them."""

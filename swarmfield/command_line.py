@@ -68,6 +68,30 @@ class PlotOptions:
     its comparison.png for several."""
 
 
+@dataclass(frozen=True)
+class ExperimentOptions:
+    """Options of running experiments."""
+
+    scale: Literal["smoke", "laptop", "paper"] = "laptop"
+    """Minutes, to see that all works; hours on a CPU; or the paper's sizes, for a GPU."""
+    seeds: int | None = None
+    """How many seeds, from 0, instead of the scale's."""
+    root: Path = Path("experiments")
+    """Folder of all experiments' runs; what is there already is kept."""
+
+
+@dataclass(frozen=True)
+class ReportOptions:
+    """Options of a report."""
+
+    scale: Literal["smoke", "laptop", "paper"] = "laptop"
+    """Of the runs to report on."""
+    root: Path = Path("experiments")
+    """Folder of all experiments' runs."""
+    output: Path | None = None
+    """Folder to write to; `report` beside the runs if not given."""
+
+
 def parse(options: Any, arguments: list[str], program: str, default: Any = None) -> Any:
     """Typed options from the command line, mistakes told in one sentence.
 

@@ -56,13 +56,14 @@ def curve(rows: Iterable[Row], measure: str) -> Curve:
             continue
         table.setdefault(row["env_steps"], {})[row.get("seed", 0)] = value
     steps = sorted(table)
-    points = [_summary(np.array(list(table[step].values()), np.float64)) for step in steps]
+    points = [over_seeds(np.array(list(table[step].values()), np.float64)) for step in steps]
     middle, low, high = np.array(points, np.float64).reshape(-1, 3).T
     num_seeds = len({seed for seeds in table.values() for seed in seeds})
     return Curve(np.array(steps, np.float64), middle, low, high, num_seeds, skipped)
 
 
-def _summary(scores: Float[np.ndarray, " S"]) -> tuple[float, float, float]:
+def over_seeds(scores: Float[np.ndarray, " S"]) -> tuple[float, float, float]:
+    """Middle, low and high end of seeds' scores, as in a `Curve`."""
     if len(scores) < FEWEST_FOR_IQM:
         return float(scores.mean()), float(scores.min()), float(scores.max())
     interval = bootstrap_interval(scores, interquartile_mean, resamples=1000)

@@ -104,6 +104,39 @@ def bootstrap_interval(
     return _percentiles(statistic(points), estimates, confidence)
 
 
+def difference_interval(
+    ours: Num[np.ndarray, " n"],
+    theirs: Num[np.ndarray, " m"],
+    statistic: Statistic = interquartile_mean,
+    *,
+    confidence: float = 0.95,
+    resamples: int = 2000,
+    seed: int = 0,
+) -> Interval:
+    """Percentile bootstrap of how far a statistic of ours is above that of theirs.
+
+    Args:
+        ours: Scores of our seeds.
+        theirs: Scores of their seeds, not paired with ours; both are resampled apart.
+        statistic: What is compared, along the last axis.
+        confidence: Probability that the interval is meant to cover, in (0, 1).
+        resamples: Draws.
+        seed: Of the draws.
+
+    Returns:
+        Estimate, low and high end, as arrays without axes.
+
+    Raises:
+        SwarmfieldError: Either has no scores.
+
+    Source: Efron and Tibshirani 1993, chapter 8.
+    """
+    generator = np.random.default_rng(seed)
+    both = [np.asarray(scores, np.float64) for scores in (ours, theirs)]
+    one, other = (statistic(_redraw(scores, resamples, generator)) for scores in both)
+    return _percentiles(statistic(both[0]) - statistic(both[1]), one - other, confidence)
+
+
 def stratified_interval(
     strata: Sequence[Num[np.ndarray, " _"]],
     statistic: Statistic = interquartile_mean,

@@ -1,0 +1,144 @@
+"""What an experiment is: tasks, methods, what is measured, and what was claimed of it. All data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple, get_args
+
+Scale = Literal["smoke", "laptop", "paper"]
+SCALES: tuple[Scale, ...] = get_args(Scale)
+Options = Mapping[str, Any]
+NOTHING: Options = MappingProxyType({})
+
+
+class Budget(NamedTuple):
+    """How large a task is at one scale.
+
+    Attributes:
+        env_steps: Environment steps of each seed.
+        seeds: How many, from 0.
+        env: Options of the environment.
+        algo: Options of every method, for those that have them.
+        num_envs: Environments side by side.
+        episodes: Greedy episodes of each evaluation.
+        evaluations: Greedy evaluations on the way.
+    """
+
+    env_steps: int
+    seeds: int
+    env: Options = NOTHING
+    algo: Options = NOTHING
+    num_envs: int = 16
+    episodes: int = 20
+    evaluations: int = 10
+
+
+class Task(NamedTuple):
+    """An environment to train in. Experiments with the same task share its runs.
+
+    Attributes:
+        name: Of its folder.
+        environment: In the registry.
+        budgets: Of each scale.
+        opponent: As in training; what is usual there if None.
+        one_by_one: Whether each seed is a run of its own, where time and memory count.
+    """
+
+    name: str
+    environment: str
+    budgets: Mapping[Scale, Budget]
+    opponent: str | None = None
+    one_by_one: bool = False
+
+
+class Arm(NamedTuple):
+    """A method with its options, under a name that is unique in its task."""
+
+    name: str
+    algorithm: str
+    algo: Options = NOTHING
+
+
+class Column(NamedTuple):
+    """A figure of a table.
+
+    Attributes:
+        title: Its heading.
+        key: A figure of the learner's evaluation, or of the summary with `run/` before it.
+        digits: After the point.
+        scale: What the figure is multiplied by.
+    """
+
+    title: str
+    key: str
+    digits: int = 0
+    scale: float = 1.0
+
+
+class Trial(NamedTuple):
+    """An evaluation after training, in another world.
+
+    Attributes:
+        name: What its figures are called.
+        env: Options of the environment to change.
+    """
+
+    name: str
+    env: Options
+
+
+class Claim(NamedTuple):
+    """What a paper says, as a comparison that figures can decide.
+
+    Attributes:
+        text: The claim.
+        column: Title of the column, of a trial with ` @ ` and its name after it.
+        ours: The arm that is said to be ahead.
+        others: The arms it is compared with.
+        relation: Whether ours is said to be `more`, `less` or `same`.
+        margin: The share by which `same` may differ.
+    """
+
+    text: str
+    column: str
+    ours: str
+    others: tuple[str, ...]
+    relation: Literal["more", "less", "same"] = "more"
+    margin: float = 0.05
+
+
+class Experiment(NamedTuple):
+    """One table or figure of a paper.
+
+    Attributes:
+        name: Such as `bmf/firefighter`.
+        register: Its number.
+        title: What it shows.
+        source: Where it stands.
+        setting: What the paper did, and what this does otherwise, in a sentence or two.
+        task: Where to train.
+        arms: What to train.
+        columns: What to measure, the one that decides first.
+        trials: Evaluations in other worlds, of each scale.
+        claims: What the paper concludes.
+        reported: The paper's figures, by arm and column title.
+        pages: Whether the report shows a replay of each arm.
+    """
+
+    name: str
+    register: str
+    title: str
+    source: str
+    setting: str
+    task: Task
+    arms: tuple[Arm, ...]
+    columns: tuple[Column, ...]
+    trials: Mapping[Scale, tuple[Trial, ...]] = MappingProxyType({})
+    claims: tuple[Claim, ...] = ()
+    reported: Mapping[tuple[str, str], str] = MappingProxyType({})
+    pages: bool = False
+
+    def trials_at(self, scale: Scale) -> tuple[Trial, ...]:
+        """The trials of a scale."""
+        return self.trials.get(scale, ())

@@ -1,0 +1,99 @@
+"""From an experiment to the runs it consists of."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from swarmfield.algorithms import ALGORITHMS
+from swarmfield.experiments.design import Arm, Budget, Scale, Task
+from swarmfield.options import spelled
+from swarmfield.registry import lookup
+from swarmfield.training.config import Job, make_job
+
+
+class PlannedRun(NamedTuple):
+    """A run to be made.
+
+    Attributes:
+        arm: The method's name in its task.
+        job: What to train, and where.
+        command: The same as arguments of `swarmfield`.
+    """
+
+    arm: str
+    job: Job
+    command: list[str]
+
+    @property
+    def path(self) -> Path:
+        """Its folder."""
+        path = self.job.config.run_dir
+        assert path is not None
+        return path
+
+
+def runs_of(task: Task, arm: Arm, scale: Scale, root: Path, seeds: int | None) -> list[PlannedRun]:
+    """The runs of a method: one with all seeds, or one a seed.
+
+    Args:
+        task: Where to train.
+        arm: What to train.
+        scale: How large.
+        root: Folder of all experiments.
+        seeds: How many instead of the scale's.
+
+    Raises:
+        SwarmfieldError: An option or a number is not allowed.
+    """
+    budget = task.budgets[scale]
+    count = budget.seeds if seeds is None else seeds
+    folder = root / scale / task.name / slug(arm.name)
+    if not task.one_by_one:
+        return [_run(task, arm, budget, folder, f"0:{count}")]
+    return [
+        _run(task, arm, budget, folder / f"seed{seed}", f"{seed}:{seed + 1}")
+        for seed in range(count)
+    ]
+
+
+def _run(task: Task, arm: Arm, budget: Budget, path: Path, seeds: str) -> PlannedRun:
+    known = {item.name for item in dataclasses.fields(_config(arm))}
+    shared = {name: value for name, value in budget.algo.items() if name in known}
+    algo, env = {**shared, **arm.algo}, dict(budget.env)
+    options: dict[str, Any] = {
+        "env_steps": budget.env_steps,
+        "num_envs": budget.num_envs,
+        "seeds": seeds,
+        "evaluations": budget.evaluations,
+        "evaluation_episodes": budget.episodes,
+        "run_dir": path,
+    }
+    if task.opponent is not None:
+        options["opponent"] = task.opponent
+    job = make_job(arm.algorithm, task.environment, env=env, algo=algo, **options)
+    words = [*_words(env, "env."), *_words(algo, "algo."), *_words(options)]
+    return PlannedRun(arm.name, job, ["train", arm.algorithm, task.environment, *words])
+
+
+def _config(arm: Arm) -> type:
+    return lookup(ALGORITHMS, arm.algorithm, "algorithm").config
+
+
+def _words(options: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """Options as they are typed."""
+    words = []
+    for name, value in options.items():
+        if isinstance(value, bool):
+            words.append(spelled(name, prefix if value else f"{prefix}no-"))
+        else:
+            words += [spelled(name, prefix), str(value)]
+    return words
+
+
+def slug(name: str) -> str:
+    """A name as a folder's: `bmf_ac, 2 groups` becomes `bmf_ac-2-groups`."""
+    return re.sub(r"[^a-z0-9_]+", "-", name.lower()).strip("-")

@@ -1,0 +1,177 @@
+"""Reports: tables, curves and verdicts of experiments beside a paper's own figures."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from swarmfield.curves import BOOKKEEPING, FEWEST_FOR_IQM, over_seeds
+from swarmfield.experiments.design import Arm, Claim, Column, Experiment, Scale
+from swarmfield.experiments.plan import slug
+from swarmfield.experiments.results import RUN, Results, Verdict, judge
+from swarmfield.plots import learning_curve
+from swarmfield.training.json_files import write_json
+from swarmfield.types import SwarmfieldError
+
+NOTHING = "-"
+
+
+def write(experiments: Sequence[Experiment], scale: Scale, root: Path, output: Path) -> Path:
+    """Write what experiments have found: `report.md`, `results.json`, curves and replays.
+
+    Args:
+        experiments: Which; those without a finished run are named and passed over.
+        scale: Of the runs.
+        root: Folder of all experiments' runs.
+        output: Folder to write to.
+
+    Returns:
+        The report.
+
+    Raises:
+        SwarmfieldError: There is no finished run, or the folder cannot be written.
+    """
+    found = [Results(experiment, scale, root) for experiment in experiments]
+    if not any(results.folders(arm) for results in found for arm in results.experiment.arms):
+        names = " ".join(experiment.name for experiment in experiments)
+        raise SwarmfieldError(
+            f"There is no finished run of {names} at scale {scale} in {root}; first run "
+            f"`swarmfield experiment {experiments[0].name} --scale {scale}`."
+        )
+    write_json(output / "results.json", _figures(found))
+    parts = [_head(found, scale), *(_section(results, output) for results in found)]
+    report = output / "report.md"
+    report.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+    return report
+
+
+def _head(found: Sequence[Results], scale: Scale) -> str:
+    paper = found[0].experiment.name.partition("/")[0]
+    folders = [
+        f for results in found for arm in results.experiment.arms for f in results.folders(arm)
+    ]
+    configs = [folder.read_config() for folder in folders]
+    machines = sorted({f"{c['device']['kind']} ({c['device']['platform']})" for c in configs})
+    versions = sorted({f"JAX {c['versions']['jax']}" for c in configs})
+    judged = [judge(results, claim) for results in found for claim in results.experiment.claims]
+    counts = {name: sum(v.outcome == name for v in judged) for name in _OUTCOMES}
+    told = ", ".join(f"{count} {name}" for name, count in counts.items())
+    return f"""# {paper.upper()}: experiments at scale `{scale}`
+
+`swarmfield experiment {paper} --scale {scale}`, then `swarmfield report {paper} --scale {scale}`.
+Trained on {", ".join(machines)} with {", ".join(versions)}.
+
+Scores are of greedy episodes at the end of training: the interquartile mean over seeds with its
+95 % bootstrap interval, or of fewer than {FEWEST_FOR_IQM} seeds the mean and the range. Seconds are
+of all seeds of a run together, and mean little where something else ran beside it.
+
+Of the paper's claims, {told}."""
+
+
+_OUTCOMES = ("supported", "contradicted", "left open")
+
+
+def _section(results: Results, output: Path) -> str:
+    experiment = results.experiment
+    parts = [
+        f"## {experiment.register}: {experiment.title}",
+        f"`{experiment.name}` · {experiment.source}. {experiment.setting}",
+    ]
+    there = [arm for arm in experiment.arms if results.folders(arm)]
+    if not there:
+        return "\n\n".join([*parts, "Not run."])
+    parts += [_table(results, there), *_pictures(results, there, output)]
+    missing = [arm.name for arm in experiment.arms if arm not in there]
+    if missing:
+        parts.append(f"Not run: {', '.join(missing)}.")
+    parts += [_told(claim, judge(results, claim)) for claim in experiment.claims]
+    return "\n\n".join(parts)
+
+
+def _table(results: Results, arms: Sequence[Arm]) -> str:
+    """One line a method; the paper's figures beside ours where it has some."""
+    reported = results.experiment.reported
+    heads, rows = ["method", "seeds"], [[f"`{arm.name}`", _seeds(results, arm)] for arm in arms]
+    for title, (column, _) in results.columns().items():
+        heads.append(title)
+        for row, arm in zip(rows, arms, strict=True):
+            row.append(_cell(results, arm, title, column))
+        if any((arm.name, title) in reported for arm in arms):
+            heads.append(f"{title} (paper)")
+            for row, arm in zip(rows, arms, strict=True):
+                row.append(reported.get((arm.name, title), NOTHING))
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def _seeds(results: Results, arm: Arm) -> str:
+    return str(sum(len(f.read_config()["resolved"]["seeds"]) for f in results.folders(arm)))
+
+
+def _cell(results: Results, arm: Arm, title: str, column: Column) -> str:
+    scores = results.scores(arm, title)
+    if not len(scores):
+        return NOTHING
+    middle, low, high = (f"{value:,.{column.digits}f}" for value in over_seeds(scores))
+    return middle if low == high else f"{middle} [{low}, {high}]"
+
+
+def _pictures(results: Results, arms: Sequence[Arm], output: Path) -> Iterator[str]:
+    """Curves of all methods, and replays where an experiment is about watching."""
+    experiment = results.experiment
+    name = experiment.name.partition("/")[2]
+    if experiment.pages:
+        for arm in arms:
+            page = results.folders(arm)[0].replay_page
+            if page.exists():
+                copied = output / f"{name}-{slug(arm.name)}.html"
+                shutil.copyfile(page, copied)
+                yield f"[An episode of `{arm.name}`]({copied.name})"
+        return
+    if experiment.task.one_by_one:
+        return
+    wanted = [c.key for c in experiment.columns if not c.key.startswith(RUN)]
+    rows = {arm.name: _rows(results, arm, wanted) for arm in arms}
+    learning_curve(rows, output / f"{name}.png")
+    yield f"![Learning curves: {experiment.title}]({name}.png)"
+
+
+def _rows(results: Results, arm: Arm, wanted: Sequence[str]) -> list[dict[str, Any]]:
+    """Reports of a method, cut down to what the table has too."""
+    keys = {*BOOKKEEPING, "return/learner", *(f"evaluation/learner/{key}" for key in wanted)}
+    rows = [row for folder in results.folders(arm) for row in folder.read_metrics()]
+    return [{key: value for key, value in row.items() if key in keys} for row in rows]
+
+
+def _told(claim: Claim, verdict: Verdict) -> str:
+    """A claim, the verdict, and the differences it rests on."""
+    shares = claim.relation == "same"
+    found = [
+        f"`{claim.ours}` less `{name}`: "
+        + _interval([100 * float(x) for x in each] if shares else [float(x) for x in each], shares)
+        for name, each in verdict.differences.items()
+    ]
+    basis = (
+        f" ({claim.column}; {'; '.join(found)})" if found else f" ({claim.column}; too few seeds)"
+    )
+    return f"- **{verdict.outcome}**: {claim.text}{basis}"
+
+
+def _interval(ends: Sequence[float], shares: bool) -> str:
+    digits = 1 if shares or max(map(abs, ends)) < 100 else 0
+    middle, low, high = (f"{value:,.{digits}f}" for value in ends)
+    return f"{middle} [{low}, {high}]{' %' if shares else ''}"
+
+
+def _figures(found: Sequence[Results]) -> dict[str, Any]:
+    """Every score, for other programs."""
+    return {
+        results.experiment.name: {
+            arm.name: {title: results.scores(arm, title) for title in results.columns()}
+            for arm in results.experiment.arms
+            if results.folders(arm)
+        }
+        for results in found
+    }

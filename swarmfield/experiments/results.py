@@ -1,0 +1,129 @@
+"""What runs of experiments came to: scores over seeds, and what they say of a claim."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+from swarmfield.experiments.design import Arm, Claim, Column, Experiment, Scale, Trial
+from swarmfield.experiments.plan import slug
+from swarmfield.experiments.runner import reports_of
+from swarmfield.statistics import Interval, difference_interval
+from swarmfield.training.run_folder import RunFolder
+
+Outcome = Literal["supported", "contradicted", "left open"]
+RUN = "run/"
+AT = " @ "
+FEWEST_SEEDS = 3
+"""With fewer, a comparison is left open whatever they scored."""
+
+
+class Verdict(NamedTuple):
+    """What scores say of a claim.
+
+    Attributes:
+        outcome: In a word.
+        differences: Ours less each of the others', as shares of theirs where `same` is claimed.
+    """
+
+    outcome: Outcome
+    differences: dict[str, Interval]
+
+
+class Results:
+    """The finished runs of an experiment.
+
+    Attributes:
+        experiment: Which.
+        scale: How large.
+    """
+
+    def __init__(self, experiment: Experiment, scale: Scale, root: Path) -> None:
+        self.experiment, self._root = experiment, root
+        self.scale: Scale = scale
+
+    def folders(self, arm: Arm) -> list[RunFolder]:
+        """Folders of a method's finished runs."""
+        task = self.experiment.task
+        path = self._root / self.scale / task.name / slug(arm.name)
+        paths = sorted(path.glob("seed*")) if task.one_by_one else [path]
+        return [folder for folder in map(RunFolder, paths) if folder.summary_file.exists()]
+
+    def columns(self) -> dict[str, tuple[Column, Trial | None]]:
+        """What was measured, by title: in the world of training and then in the others."""
+        titled: dict[str, tuple[Column, Trial | None]] = {
+            column.title: (column, None) for column in self.experiment.columns
+        }
+        for trial in self.experiment.trials_at(self.scale):
+            evaluated = (c for c in self.experiment.columns if not c.key.startswith(RUN))
+            titled |= {c.title + AT + trial.name: (c, trial) for c in evaluated}
+        return titled
+
+    def scores(self, arm: Arm, title: str) -> Float[np.ndarray, " S"]:
+        """A method's score in each seed (of each run, for what is a run's); empty if unknown."""
+        column, trial = self.columns()[title]
+        folders = self.folders(arm)
+        if column.key.startswith(RUN):
+            name = column.key.removeprefix(RUN)
+            found = [(folder.read_summary() or {}).get(name) for folder in folders]
+        else:
+            found = [
+                figures.get(column.key)
+                for folder in folders
+                for figures in _evaluated(folder, trial)
+            ]
+        known = [value for value in found if value is not None]
+        return column.scale * np.array(known, np.float64)
+
+
+def _evaluated(folder: RunFolder, trial: Trial | None) -> Iterator[dict[str, Any]]:
+    """The learner's figures of each seed."""
+    if trial is not None:
+        yield from (report["learner"] for report in reports_of(folder.path, trial))
+        return
+    summary = folder.read_summary() or {}
+    seeds = summary.get("evaluation_by_seed", {"only": summary["evaluation"]})
+    yield from (players["learner"] for players in seeds.values())
+
+
+def judge(results: Results, claim: Claim) -> Verdict:
+    """Whether a claim is borne out: by 95 % intervals of differences between methods.
+
+    `more` and `less` are supported where all intervals lie on that side of 0 and contradicted
+    where one lies on the other; `same` is supported where all lie within the margin and
+    contradicted where one lies outside it.
+    """
+    arms = {arm.name: arm for arm in results.experiment.arms}
+    if claim.column not in results.columns():
+        return Verdict("left open", {})
+    scores = {n: results.scores(arms[n], claim.column) for n in (claim.ours, *claim.others)}
+    if min(len(found) for found in scores.values()) < FEWEST_SEEDS:
+        return Verdict("left open", {})
+    ours = scores[claim.ours]
+    differences = {name: _difference(claim, ours, scores[name]) for name in claim.others}
+    low = np.array([float(each.low) for each in differences.values()])
+    high = np.array([float(each.high) for each in differences.values()])
+    if claim.relation == "less":
+        low, high = -high, -low
+    if claim.relation == "same":
+        margin = claim.margin
+        borne_out = bool(np.all((low >= -margin) & (high <= margin)))
+        refuted = bool(np.any((high < -margin) | (low > margin)))
+    else:
+        borne_out, refuted = bool(np.all(low > 0)), bool(np.any(high < 0))
+    outcome: Outcome = "supported" if borne_out else "contradicted" if refuted else "left open"
+    return Verdict(outcome, differences)
+
+
+def _difference(
+    claim: Claim, ours: Float[np.ndarray, " n"], theirs: Float[np.ndarray, " m"]
+) -> Interval:
+    found = difference_interval(ours, theirs)
+    if claim.relation != "same":
+        return found
+    size = max(abs(float(np.mean(theirs))), 1e-9)
+    return Interval(*(np.asarray(end / size) for end in found))

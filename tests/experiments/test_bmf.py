@@ -1,0 +1,81 @@
+"""The paper's experiments are complete, consistent, and can be trained at every scale."""
+
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+
+from swarmfield.experiments import EXPERIMENTS, PAPERS, find
+from swarmfield.experiments.design import SCALES
+from swarmfield.experiments.plan import runs_of, slug
+from swarmfield.experiments.results import Results
+from swarmfield.experiments.runner import plan
+from swarmfield.training.config import make_job, to_dict
+from swarmfield.types import SwarmfieldError
+
+ROOT = Path("somewhere")
+EVERY = list(EXPERIMENTS.values())
+
+
+def test_the_register_is_complete() -> None:
+    registered = ["B-3a", "B-3b", "B-3c", "B-T1", "B-T2", "B-delay", "B-4a", "B-4b", "B-5"]
+    assert [experiment.register for experiment in PAPERS["bmf"]] == registered
+    assert find("bmf") == PAPERS["bmf"]
+    assert find("bmf/cost") == (EXPERIMENTS["bmf/cost"],)
+
+
+def test_an_unknown_name_is_refused_with_the_nearest() -> None:
+    with pytest.raises(SwarmfieldError, match="did you mean 'bmf/battle'"):
+        find("bmf/batle")
+
+
+@pytest.mark.parametrize("experiment", EVERY, ids=lambda e: e.name)
+@pytest.mark.parametrize("scale", SCALES)
+def test_everything_named_is_there(experiment, scale) -> None:
+    arms = {arm.name for arm in experiment.arms}
+    titles = set(Results(experiment, scale, ROOT).columns())
+    for claim in experiment.claims:
+        assert {claim.ours, *claim.others} <= arms
+        assert claim.column in titles
+    if scale == "paper":
+        for arm, title in experiment.reported:
+            assert arm in arms
+            assert title in titles
+    seeds = sum(
+        len(one.job.config.seed_list)
+        for one in runs_of(experiment.task, experiment.arms[0], scale, ROOT, None)
+    )
+    assert seeds == experiment.task.budgets[scale].seeds
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_methods_with_one_name_in_a_task_are_one(scale) -> None:
+    """Experiments of a task share the runs of a folder."""
+    commands = defaultdict(set)
+    for experiment in EVERY:
+        for arm in experiment.arms:
+            for one in runs_of(experiment.task, arm, scale, ROOT, None):
+                commands[one.path].add(" ".join(one.command))
+    assert all(len(each) == 1 for each in commands.values())
+    assert len(plan(EVERY, scale, ROOT, None)) == len(commands)
+
+
+def test_a_printed_command_is_the_job() -> None:
+    """What a reader types trains what the runner trains."""
+    from swarmfield.cli import _job_of
+
+    for one in plan(EVERY, "smoke", ROOT, 3):
+        assert to_dict(_job_of(one.command[1:])) == to_dict(one.job)
+
+
+def test_options_of_a_scale_go_to_the_methods_that_have_them() -> None:
+    runs = {one.path.name: one.job for one in plan(EVERY, "smoke", ROOT, None)}
+    assert runs["mfq"].config.algo.batch_size == 64
+    assert runs["ac"].config.algo.rollout_length == 8
+    assert runs["bmf_ac-no-delay"].config.algo.delay is False
+    usual = make_job("ac", "battle").config.algo.rollout_length
+    assert plan(find("bmf/battle"), "paper", ROOT, None)[2].job.config.algo.rollout_length == usual
+
+
+def test_names_become_folders() -> None:
+    assert slug("bmf_ac, 2 groups") == "bmf_ac-2-groups"

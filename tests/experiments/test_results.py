@@ -1,0 +1,153 @@
+"""Scores are read back as they were written, and claims judged by their intervals."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from swarmfield.curves import over_seeds
+from swarmfield.experiments.design import Arm, Budget, Claim, Column, Experiment, Task, Trial
+from swarmfield.experiments.report import write
+from swarmfield.experiments.results import Results, judge
+from swarmfield.training.json_files import write_json
+from swarmfield.types import SwarmfieldError
+
+A, B, C = (Arm(name, "ac") for name in ("a", "b", "c"))
+TASK = Task("there", "firefighter", {"smoke": Budget(160, 4)})
+WORLD = Trial("large", {"num_agents": 9})
+SCORES = {"a": [10.0, 11.0, 12.0, 13.0], "b": [1.0, 2.0, 3.0, 4.0], "c": [9.0, 10.0, 12.0, 14.0]}
+
+
+def experiment(*claims: Claim, task: Task = TASK) -> Experiment:
+    return Experiment(
+        "paper/there",
+        "P-1",
+        "There",
+        "Figure 1",
+        "As it was.",
+        task,
+        (A, B, C),
+        (Column("return", "return_mean", 1), Column("MB", "run/peak_memory_bytes", scale=1e-6)),
+        trials={"smoke": (WORLD,)},
+        claims=claims,
+        reported={("a", "return"): "12 ± 1"},
+    )
+
+
+def finished(path: Path, scores: list[float]) -> None:
+    """A run's folder as training leaves it."""
+    seeds = {str(seed): {"learner": {"return_mean": x}} for seed, x in enumerate(scores)}
+    mean = {"learner": {"return_mean": float(np.mean(scores))}}
+    by_seed = {"evaluation_by_seed": seeds} if len(scores) > 1 else {}
+    write_json(path / "summary.json", {"peak_memory_bytes": 5e6, "evaluation": mean, **by_seed})
+    resolved = {"seeds": list(range(len(scores)))}
+    device = {"kind": "cpu", "platform": "cpu"}
+    config = {"resolved": resolved, "device": device, "versions": {"jax": "0.10"}}
+    write_json(path / "config.json", config)
+    rows = [
+        f'{{"env_steps": {step}, "seed": {seed}, "return/learner": {x * step}}}'
+        for step in (1, 2)
+        for seed, x in enumerate(scores)
+    ]
+    (path / "metrics.jsonl").write_text("\n".join(rows) + "\n")
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    for name, scores in SCORES.items():
+        finished(tmp_path / "smoke" / "there" / name, scores)
+    return tmp_path
+
+
+def test_scores_of_seeds_runs_and_other_worlds(root: Path) -> None:
+    results = Results(experiment(), "smoke", root)
+    assert list(results.columns()) == ["return", "MB", "return @ large"]
+    np.testing.assert_array_equal(results.scores(A, "return"), SCORES["a"])
+    np.testing.assert_allclose(results.scores(A, "MB"), [5.0])
+    assert len(results.scores(A, "return @ large")) == 0
+    for seed, (world, against) in enumerate([(9, "random"), (9, "self"), (10, "random")]):
+        report = {
+            "env": {"num_agents": world},
+            "against": against,
+            "seed": seed,
+            "learner": {"return_mean": 7.0 + seed},
+        }
+        write_json(root / f"smoke/there/a/evaluations/{seed}.json", report)
+    np.testing.assert_array_equal(results.scores(A, "return @ large"), [7.0])
+
+
+def test_a_run_a_seed(tmp_path: Path) -> None:
+    alone = experiment(task=TASK._replace(one_by_one=True))
+    for seed, score in enumerate([3.0, 5.0]):
+        finished(tmp_path / f"smoke/there/a/seed{seed}", [score])
+    results = Results(alone, "smoke", tmp_path)
+    np.testing.assert_array_equal(results.scores(A, "return"), [3.0, 5.0])
+    np.testing.assert_allclose(results.scores(A, "MB"), [5.0, 5.0])
+
+
+@pytest.mark.parametrize(
+    ("ours", "other", "relation", "margin", "outcome"),
+    [
+        ("a", "b", "more", 0.0, "supported"),
+        ("b", "a", "more", 0.0, "contradicted"),
+        ("a", "c", "more", 0.0, "left open"),
+        ("b", "a", "less", 0.0, "supported"),
+        ("a", "b", "less", 0.0, "contradicted"),
+        ("a", "c", "same", 0.5, "supported"),
+        ("a", "c", "same", 0.01, "left open"),
+        ("a", "b", "same", 0.5, "contradicted"),
+    ],
+)
+def test_claims_are_judged_by_intervals(
+    root: Path, ours: str, other: str, relation, margin: float, outcome: str
+) -> None:
+    claim = Claim("It is so.", "return", ours, (other,), relation, margin)
+    verdict = judge(Results(experiment(claim), "smoke", root), claim)
+    assert verdict.outcome == outcome
+    difference = np.mean(SCORES[ours][1:3]) - np.mean(SCORES[other][1:3])
+    scale = np.mean(SCORES[other]) if relation == "same" else 1.0
+    np.testing.assert_allclose(verdict.differences[other].estimate, difference / scale)
+
+
+def test_all_others_must_be_beaten(root: Path) -> None:
+    both = Claim("Best.", "return", "a", ("b", "c"))
+    assert judge(Results(experiment(both), "smoke", root), both).outcome == "left open"
+
+
+def test_too_few_seeds_leave_everything_open(root: Path) -> None:
+    claim = Claim("Better.", "return", "a", ("b",))
+    finished(root / "smoke" / "there" / "b", [1.0, 2.0])
+    verdict = judge(Results(experiment(claim), "smoke", root), claim)
+    assert verdict == ("left open", {})
+
+
+def test_a_report_says_what_was_found(root: Path) -> None:
+    claims = (
+        Claim("A is better than b.", "return", "a", ("b",)),
+        Claim("A is as good as b.", "return", "a", ("b",), "same"),
+    )
+    file = write([experiment(*claims)], "smoke", root, root / "report")
+    text = file.read_text()
+    ends = {
+        name: "{:.1f} [{:.1f}, {:.1f}]".format(*over_seeds(np.array(SCORES[name]))) for name in "ab"
+    }
+    assert ends["a"].startswith("11.5 [10.")
+    assert f"| `a` | 4 | {ends['a']} | 12 ± 1 | 5 | - |" in text
+    assert f"| `b` | 4 | {ends['b']} | - | 5 | - |" in text
+    assert "**supported**: A is better than b. (return; `a` less `b`: 9.0" in text
+    assert "**contradicted**: A is as good as b." in text
+    assert "1 supported, 1 contradicted, 0 left open" in text
+    assert (root / "report" / "there.png").stat().st_size > 1000
+
+
+def test_what_was_not_run_is_named(root: Path) -> None:
+    (root / "smoke/there/b/summary.json").unlink()
+    text = write([experiment()], "smoke", root, root / "report").read_text()
+    assert "Not run: b." in text
+    assert "`b`" not in text
+
+
+def test_a_report_of_nothing_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SwarmfieldError, match="no finished run of paper/there at scale smoke"):
+        write([experiment()], "smoke", tmp_path, tmp_path / "report")
+    assert not (tmp_path / "report").exists()

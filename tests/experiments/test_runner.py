@@ -1,0 +1,157 @@
+"""Experiments run as documented: each run once, gone on with after a stop, never mixed up."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+import tiny
+
+from swarmfield.experiments import find, runner
+from swarmfield.experiments.bmf import AC, COST
+from swarmfield.experiments.plan import runs_of
+from swarmfield.experiments.runner import plan, reports_of
+from swarmfield.training.json_files import read_object
+from swarmfield.types import SwarmfieldError
+
+TRANSFER = "bmf/transfer"
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """Commands that would have been started; they leave what a finished run does."""
+    commands: list[list[str]] = []
+
+    def start(command: list[str], **_) -> subprocess.CompletedProcess:
+        commands.append(command[command.index("swarmfield") + 1 :])
+        return subprocess.CompletedProcess(command, code_of(commands[-1]))
+
+    monkeypatch.setattr(runner.subprocess, "run", start)
+    return commands
+
+
+def code_of(command: list[str]) -> int:
+    return {"mfq": 130, "ac": 2}.get(command[1], 0)
+
+
+def go(name: str, root: Path, **options) -> list[str]:
+    said: list[str] = []
+    runner.run(find(name), "smoke", root, say=said.append, **options)
+    return said
+
+
+def test_runs_are_started_one_after_the_other(started: list, tmp_path: Path) -> None:
+    said = go("bmf/cost", tmp_path)
+    assert [one.command for one in plan(find("bmf/cost"), "smoke", tmp_path, None)] == started
+    assert said[0] == f"[1/4] {tmp_path}/smoke/firefighter-cost/gatmf/seed0"
+    assert said[1].startswith("  swarmfield train gatmf firefighter --env.num-agents 8")
+
+
+def test_the_number_of_seeds_can_be_chosen(started: list, tmp_path: Path) -> None:
+    go("bmf/cost", tmp_path, seeds=3)
+    assert len(started) == 6
+    go("bmf/groups", tmp_path, seeds=1)
+    assert all(command[command.index("--seeds") + 1] == "0:1" for command in started[6:])
+    with pytest.raises(SwarmfieldError, match="--seeds is 0, but must be a whole number"):
+        go("bmf/cost", tmp_path, seeds=0)
+
+
+def test_an_interrupted_run_stops_the_experiment(started: list, tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt, match="the same command goes on"):
+        go("bmf/pursuit", tmp_path)
+    assert [command[1] for command in started] == ["iql", "mfq"]
+
+
+def test_a_failed_run_stops_the_experiment(
+    started: list, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(globals(), "code_of", lambda command: 2 * (command[1] == "ac"))
+    with pytest.raises(RuntimeError, match=r"pursuit/ac could not be trained \(exit code 2"):
+        go("bmf/pursuit", tmp_path)
+    assert started[-1][1] == "ac"
+
+
+def test_what_was_stopped_is_resumed_and_what_is_done_is_kept(
+    started: list, tmp_path: Path
+) -> None:
+    first, second, *_ = plan(find("bmf/cost"), "smoke", tmp_path, None)
+    for one in (first, second):
+        tiny.swarmfield(
+            f"train ac firefighter --env.num-agents 4 --env-steps 16 --run-dir {one.path}"
+        )
+        keep_config(one)
+    (second.path / "summary.json").unlink()
+    said = go("bmf/cost", tmp_path)
+    assert said[1] == "  is there already"
+    assert started[0] == ["resume", str(second.path)]
+    assert len(started) == 3
+
+
+def keep_config(one) -> None:
+    """Give a run the planned options, as if it had been trained with them."""
+    from swarmfield.training.config import to_dict
+
+    file = one.path / "config.json"
+    file.write_text(json.dumps(read_object(file) | to_dict(one.job)))
+
+
+def test_a_folder_of_another_run_is_refused_before_anything_starts(
+    started: list, tmp_path: Path
+) -> None:
+    *_, last = plan(find("bmf/cost"), "smoke", tmp_path, None)
+    tiny.swarmfield(f"train ac firefighter --env.num-agents 4 --env-steps 16 --run-dir {last.path}")
+    with pytest.raises(SwarmfieldError, match=r"was trained with another algorithm, env, .*--root"):
+        go("bmf/cost", tmp_path)
+    assert not started
+
+
+def test_an_experiment_from_start_to_report(tmp_path: Path, monkeypatch) -> None:
+    """One method for real, in its own process, by the command line."""
+    experiment = find("bmf/cost")[0]._replace(arms=(AC,), claims=(), reported={})
+    monkeypatch.setattr("swarmfield.experiments.find", lambda _: (experiment,))
+    said = tiny.swarmfield(f"experiment bmf/cost --scale smoke --seeds 1 --root {tmp_path}")
+    assert said.code == 0, said.err
+    assert f"swarmfield report bmf/cost --scale smoke --root {tmp_path}" in said.out
+    (one,) = runs_of(COST, AC, "smoke", tmp_path, 1)
+    assert read_object(one.path / "summary.json")["env_steps"] == 160
+    again = tiny.swarmfield(f"experiment bmf/cost --scale smoke --seeds 1 --root {tmp_path}")
+    assert "is there already" in again.out
+    said = tiny.swarmfield(f"report bmf/cost --scale smoke --root {tmp_path}")
+    report = Path(said.out.strip())
+    assert report == tmp_path / "smoke" / "report" / "report.md"
+    assert "| `ac` | 1 |" in report.read_text()
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ("experiment", "needs a name first"),
+        ("experiment --scale smoke", "needs a name first"),
+        ("experiment bmf/batle", "did you mean 'bmf/battle'"),
+        ("experiment bmf --scale huge", "--scale is 'huge', but must be one of"),
+        ("experiment bmf/cost --seeds 0 --root /nowhere", "--seeds is 0"),
+        ("report bmf --root /nowhere", "There is no finished run of bmf/firefighter"),
+    ],
+)
+def test_mistakes_are_told_in_a_sentence(words: str, sentence: str) -> None:
+    said = tiny.swarmfield(words)
+    assert said.code == 2
+    assert sentence in said.err
+    assert said.err.count("\n") == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [experiment.name for experiment in find("bmf")])
+def test_every_experiment_runs_at_the_smallest_scale(name: str) -> None:
+    root = tiny.SCRATCH / "experiments"  # shared, as experiments share runs
+    going = tiny.start(f"experiment {name} --scale smoke --root {root}")
+    _, said = going.communicate()
+    assert going.returncode == 0, said
+    (experiment,) = find(name)
+    for trial in experiment.trials_at("smoke"):
+        for arm in experiment.arms:
+            (one,) = runs_of(experiment.task, arm, "smoke", root, None)
+            assert len(list(reports_of(one.path, trial))) == 2
+    said = tiny.swarmfield(f"report {name} --scale smoke --root {root} --output {root / name}")
+    assert said.code == 0, said.err
+    assert "Not run" not in (root / name / "report.md").read_text()
