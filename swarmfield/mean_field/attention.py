@@ -17,6 +17,7 @@ from typing import Literal, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from swarmfield.mean_field.field import num_actions
@@ -29,9 +30,15 @@ _SMALLEST_SUM = 0.001
 
 
 class Neighbours(NamedTuple):
-    """The graph at one step: K neighbours of each agent, and which of them there are."""
+    """The graph at one step: K neighbours of each agent, and which of them there are.
 
-    agent: Int[Array, "N K"]
+    Attributes:
+        agent: Their rows; None where all N agents stand in order, which costs N x N numbers
+            but no gathering.
+        exists: Which of them may be heeded.
+    """
+
+    agent: Int[Array, "N K"] | None
     exists: Bool[Array, "N K"]
 
 
@@ -49,8 +56,11 @@ class GraphAttention(eqx.Module):
     def __call__(self, x: Float[Array, "N X"], neighbours: Neighbours) -> Float[Array, "N K"]:
         """How much each agent heeds each of its neighbours; a row adds up to at most 1."""
         query, key = x @ self.query, x @ self.key
-        score = jnp.sum(query[:, None] * key[neighbours.agent], axis=-1) ** 2
-        score = jnp.where(neighbours.exists, score, 0.0)
+        if neighbours.agent is None:
+            product = query @ key.T
+        else:
+            product = jnp.sum(query[:, None] * key[neighbours.agent], axis=-1)
+        score = jnp.where(neighbours.exists, product**2, 0.0)
         return score / (jnp.sum(score, axis=1, keepdims=True) + _SMALLEST_SUM)
 
 
@@ -75,10 +85,8 @@ def graph_of(team: TeamSpec, kind: Graph, num_neighbours: int) -> Callable[[Time
             f"at most {LARGEST_DENSE} are allowed: choose bmf_ac or mfac, whose cost is linear."
         )
     if kind == "full":
-        others = (jnp.arange(n)[:, None] + jnp.arange(1, max(n, 2))[None]) % n
-        return lambda timestep: Neighbours(
-            others, timestep.alive[others] & (others != jnp.arange(n)[:, None])
-        )
+        others = ~np.eye(n, dtype=bool)
+        return lambda timestep: Neighbours(None, others & timestep.alive[None])
     k = min(num_neighbours, max(n - 1, 1))
 
     def nearest(timestep: Timestep) -> Neighbours:
@@ -107,6 +115,8 @@ def heeded(
     weight: Float[Array, "N K"], neighbours: Neighbours, values: Float[Array, "N F"]
 ) -> Float[Array, "N F"]:
     """The weighted mean of something of the neighbours'."""
+    if neighbours.agent is None:
+        return weight @ values
     return jnp.einsum("nk,nkf->nf", weight, values[neighbours.agent])
 
 

@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, Int
 from swarmfield.mean_field.field import MeanField, num_actions, read_vectors
 from swarmfield.types import SwarmfieldError, TeamSpec, Timestep
 
-LARGEST_DENSE = 4096
+LARGEST_DENSE = 8192
 """Team size up to which every agent may look at every other: N^2 distances a step."""
 
 
