@@ -302,7 +302,7 @@ COMMANDS: dict[str, tuple[Callable[[list[str]], Any], str, Any]] = {
         EvaluateOptions,
     ),
     "duel": (_duel, "RUN_A RUN_B [--episodes N]", PlayOptions),
-    "replay": (_replay, "RUN [--format html|gif|mp4]", ReplayOptions),
+    "replay": (_replay, "RUN [--format html|gif|mp4] [--colour-by group|team]", ReplayOptions),
     "plot": (_plot, "RUN [RUN ...] [--output FILE]", PlotOptions),
     "experiment": (_experiment, f"NAME [--scale {_SCALES}] [--seeds N]", ExperimentOptions),
     "report": (_report, f"NAME [--scale {_SCALES}] [--output DIR]", ReportOptions),

@@ -51,6 +51,8 @@ class ReplayOptions:
 
     format: Literal["html", "gif", "mp4"] = "html"
     """A page with a player, or a film."""
+    colour_by: Literal["group", "team"] | None = None
+    """Colour agents by group or by team; by group where there are groups if not given."""
     which: Literal["last", "best"] = "last"
     """The newest checkpoint, or the best in evaluation."""
     seed: int | None = None

@@ -257,6 +257,10 @@ class Trajectory(eqx.Module):
     weight: Float[Array, "T E N"]
 
 
+Groups = Callable[[Timestep, PyTree], Integer[Array, " N"]]
+"""Everybody's group at one timestep of a team, from what was recorded there."""
+
+
 class Algorithm(NamedTuple):
     """A learning method as pure functions; one environment's arrays, `jax.vmap` makes many.
 
@@ -273,6 +277,8 @@ class Algorithm(NamedTuple):
             the run is over.
         policy: `(learner) -> learner` cut down to what acting needs: what a self-play
             opponent follows and a frozen opponent consists of.
+        groups: `(timestep, record) -> group [N]`, 0 ... 254: the group in which each agent
+            acted, from what `act` recorded at that timestep; None where there are no groups.
     """
 
     experience: Replay | Rollout
@@ -282,6 +288,7 @@ class Algorithm(NamedTuple):
     update: Callable[..., tuple[Any, dict[str, Float[Array, ""]]]]
     explore: Callable[[Float[Array, ""]], Float[Array, ""]]
     policy: Callable[[Any], Any]
+    groups: Groups | None = None
 
 
 class SwarmfieldError(ValueError):

@@ -16,7 +16,14 @@ from swarmfield.algorithms._ac_loss import Parts, evaluate, examples_of, gradien
 from swarmfield.algorithms._descent import descent
 from swarmfield.algorithms._following import begin, follow, measure, start_following
 from swarmfield.algorithms._interaction import Interaction
-from swarmfield.algorithms._perception import Player, Recorded, Senses, perceive, player_of
+from swarmfield.algorithms._perception import (
+    Player,
+    Recorded,
+    Senses,
+    groups_of,
+    perceive,
+    player_of,
+)
 from swarmfield.distributions import sample
 from swarmfield.mean_field import num_actions
 from swarmfield.networks import ActorCriticNetwork
@@ -68,6 +75,7 @@ def actor_critic(
         update=partial(_update, parts),
         explore=lambda _: jnp.ones(()),
         policy=player_of,
+        groups=groups_of(interaction.groups, lambda record: record["recorded"]),
     )
 
 

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from swarmfield.mean_field import MeanField, Tracker
-from swarmfield.types import PRNGKey, Timestep
+from swarmfield.types import Groups, PRNGKey, Timestep
 
 Told = tuple[Float[Array, "N G1"] | None, Float[Array, "N G2"] | None]
 """What the actor is told, and the critic; None for nothing."""
@@ -25,6 +25,7 @@ class Interaction(NamedTuple):
         tell: `(module, embeddings [N, X], timestep, record) -> Told`.
         tracker: What must be followed from step to step, if anything; `record` is its.
         delayed: As a `MeanField`'s.
+        groups: As a `MeanField`'s.
     """
 
     init: Callable[[PRNGKey], Any]
@@ -32,6 +33,7 @@ class Interaction(NamedTuple):
     tell: Callable[[Any, Float[Array, "N X"], Timestep, Any], Told]
     tracker: Tracker | None = None
     delayed: bool = True
+    groups: Groups | None = None
 
 
 def alone() -> Interaction:
@@ -56,4 +58,4 @@ def through_field(field: MeanField, *, actor_sees: bool) -> Interaction:
     def added(module: Any) -> tuple[int, int]:
         return (module.size if actor_sees else 0), module.size
 
-    return Interaction(field.reader, added, tell, field.tracker, field.delayed)
+    return Interaction(field.reader, added, tell, field.tracker, field.delayed, field.groups)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -12,7 +13,7 @@ from jaxtyping import Array, Float, Int
 from swarmfield.chunks import in_chunks
 from swarmfield.mean_field import Learning, Tracker
 from swarmfield.networks import Glimpse, Trunk, TrunkName, agents_at_once
-from swarmfield.types import Observation, PRNGKey, TeamSpec, Timestep, Unpack
+from swarmfield.types import Groups, Observation, PRNGKey, TeamSpec, Timestep, Unpack
 
 
 class Senses(NamedTuple):
@@ -56,6 +57,18 @@ class Recorded(NamedTuple):
 
     tracked: Any
     provisional: Any = None
+
+
+def groups_of(groups: Groups | None, recorded_of: Callable[[Any], Recorded]) -> Groups | None:
+    """Everybody's group from the record of acting, where there are groups.
+
+    Args:
+        groups: Those of a mean field, from its tracker's record; None where there are none.
+        recorded_of: What was recorded for the field, from all that acting records.
+    """
+    if groups is None:
+        return None
+    return lambda timestep, record: groups(timestep, recorded_of(record).tracked)
 
 
 def as_if_done(timestep: Timestep, recorded: Recorded) -> Timestep:

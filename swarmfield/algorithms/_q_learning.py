@@ -12,7 +12,14 @@ from jaxtyping import Array, Float, Int
 from swarmfield import schedules
 from swarmfield.algorithms._descent import descent
 from swarmfield.algorithms._following import begin, follow, measure, start_following
-from swarmfield.algorithms._perception import Player, Recorded, Senses, perceive, player_of
+from swarmfield.algorithms._perception import (
+    Player,
+    Recorded,
+    Senses,
+    groups_of,
+    perceive,
+    player_of,
+)
 from swarmfield.algorithms._q_config import QLearningConfig
 from swarmfield.algorithms._q_loss import (
     Parts,
@@ -70,6 +77,7 @@ def q_learning(
         update=partial(_update, parts),
         explore=_exploration(config),
         policy=player_of,
+        groups=groups_of(field.groups, lambda recorded: recorded),
     )
 
 

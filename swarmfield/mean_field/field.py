@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from jaxtyping import Array, Float, Int, PyTree
 
 from swarmfield.networks import FieldReader, Glimpse
-from swarmfield.types import Discrete, PRNGKey, SwarmfieldError, TeamSpec, Timestep
+from swarmfield.types import Discrete, Groups, PRNGKey, SwarmfieldError, TeamSpec, Timestep
 
 Part = PyTree
 """What of a field concerns one agent: a tuple of vectors, or what the field's reader takes."""
@@ -64,6 +64,8 @@ class MeanField(NamedTuple):
         tracker: What must be followed from step to step, if anything.
         delayed: The field is made of the last step's actions. If not, everybody first chooses
             provisionally by it, and then by the field of those choices.
+        groups: `(timestep, record) -> group [N]` of a field that sorts agents into groups, for
+            people to see; None for any other.
     """
 
     compute: Callable[[Timestep, Any], Any]
@@ -71,6 +73,7 @@ class MeanField(NamedTuple):
     reader: Callable[[PRNGKey], Any] | None
     tracker: Tracker | None = None
     delayed: bool = True
+    groups: Groups | None = None
 
 
 def none() -> MeanField:

@@ -9,6 +9,8 @@ Source: Zheng et al. 2025, Eq. 6.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import partial
 from typing import Any, Literal, NamedTuple
 
 import equinox as eqx
@@ -174,7 +176,10 @@ def bilevel(
         intra, own = field.mean_action[group], field.centre[group]
         return intra, field.mean_action, own, field.centre, others
 
+    def groups(_timestep: Timestep, grouping: Grouping) -> UInt8[Array, " N"]:
+        return grouping.label
+
+    reader: Callable[[PRNGKey], Any] = read_vectors(*[actions] * (1 if merged else 2))
     if weights == "learned":
-        return MeanField(compute, at, lambda key: AttentionReader(size, actions, key), tracker)
-    reader = read_vectors(*[actions] * (1 if merged else 2))
-    return MeanField(compute, at, reader, tracker)
+        reader = partial(AttentionReader, size, actions)
+    return MeanField(compute, at, reader, tracker, groups=groups)

@@ -43,14 +43,18 @@ def type_means(team: TeamSpec, num_types: int, tracker: Tracker | None) -> MeanF
     """
     actions = num_actions(team)
 
+    def types(timestep: Timestep, grouping: Grouping | None) -> Integer[Array, " N"]:
+        return timestep.kind if grouping is None else grouping.label
+
     def compute(timestep: Timestep, grouping: Grouping | None) -> Float[Array, "K A"]:
-        label = timestep.kind if grouping is None else grouping.label
-        return group_actions(label.astype(jnp.int32), timestep, num_types, actions)[0]
+        label = types(timestep, grouping).astype(jnp.int32)
+        return group_actions(label, timestep, num_types, actions)[0]
 
     def at(field: Float[Array, "K A"], _index: Int[Array, ""]) -> tuple[Float[Array, " A"], ...]:
         return tuple(field[k] for k in range(num_types))
 
-    return MeanField(compute, at, read_vectors(*[actions] * num_types), tracker)
+    reader = read_vectors(*[actions] * num_types)
+    return MeanField(compute, at, reader, tracker, groups=types)
 
 
 class Recent(eqx.Module):

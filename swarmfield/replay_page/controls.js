@@ -16,12 +16,12 @@ function connectButtons(player) {
   onClick("total", () => player.showReward(player.episode.total));
   element("scrub").addEventListener("input", (event) => player.goTo(event.target.value));
   element("speed").addEventListener("change", (event) => player.setSpeed(Number(event.target.value)));
-  for (const [id, name] of [["smooth", "smooth"], ["grouped", "grouped"]]) {
-    element(id).addEventListener("change", (event) => {
-      player[name] = event.target.checked;
-      player.refresh();
-    });
-  }
+  onClick("by-group", () => player.colourByGroup(true));
+  onClick("by-team", () => player.colourByGroup(false));
+  element("smooth").addEventListener("change", (event) => {
+    player.smooth = event.target.checked;
+    player.refresh();
+  });
   element("follow").addEventListener("change", (event) => {
     const { value } = event.target;
     player.follow(value === "" ? -1 : Number(value));
@@ -41,6 +41,7 @@ function connectKeys(player) {
     "=": () => zoom(player, ZOOM_STEP),
     "-": () => zoom(player, 1 / ZOOM_STEP),
     0: () => showWhole(player),
+    g: () => player.colourByGroup(!player.grouped),
   };
   document.addEventListener("keydown", (event) => {
     const action = actions[event.key];

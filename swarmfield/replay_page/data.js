@@ -2,6 +2,8 @@
 
 // The episode: unpacks what encoding.py packed into typed arrays, instant by instant.
 
+const NO_GROUP = 255;
+
 class Problem extends Error {}
 
 async function loadEpisode() {
@@ -53,11 +55,12 @@ class Episode {
     this.y = this.sixteen(take(bodies * instants), take(bodies * instants));
     this.level = this.eight(take(bodies * instants));
     this.alive = this.toggles(take(Math.ceil((bodies * instants) / 8)));
-    this.group = header.groups ? this.eight(take(bodies * instants)) : null;
+    this.group = header.grouped ? this.eight(take(bodies * instants)) : null;
     const [width, height] = header.extent;
     this.wallBits = header.walls ? take(Math.ceil((width * height) / 8)) : null;
     // Copied, because a view of 32-bit numbers must start at a multiple of four bytes.
     this.reward = new Float32Array(take(4 * instants * teams.length).slice().buffer);
+    this.entryOf = this.readLegend();
     this.aliveCount = this.countAlive();
     this.total = this.addUp();
   }
@@ -116,10 +119,22 @@ class Episode {
     return total;
   }
 
+  // Place in the legend of each team's groups, 256 numbers a team.
+  readLegend() {
+    const entryOf = new Uint16Array(256 * this.teams.length);
+    this.legend.forEach(({ team, group }, place) => {
+      entryOf[256 * team + (group < 0 ? NO_GROUP : group)] = place;
+    });
+    return entryOf;
+  }
+
+  // Living members of each entry of the legend.
   groupCounts(instant) {
-    const counts = new Uint32Array(256);
-    for (let i = instant * this.bodies; i < (instant + 1) * this.bodies; i++) {
-      counts[this.group[i]] += this.alive[i];
+    const { bodies, alive, group, teamOf, entryOf } = this;
+    const counts = new Uint32Array(this.legend.length);
+    if (!counts.length) return counts;
+    for (let body = 0, i = instant * bodies; body < bodies; body++, i++) {
+      if (alive[i]) counts[entryOf[256 * teamOf[body] + group[i]]]++;
     }
     return counts;
   }

@@ -83,7 +83,7 @@ class _Reader:
         units = np.stack([self._sixteen(), self._sixteen()], axis=-1)
         level = self._eight().astype(np.float32) / np.float32(255)
         alive = np.logical_xor.accumulate(self._unpack(self.shape), axis=1).T
-        group = self._eight().astype(np.int64) if header["groups"] else None
+        group = self._eight().astype(np.int64) if header["grouped"] else None
         width, height = (int(side) for side in header["extent"])
         walls = self._unpack((height, width)) if header["walls"] else None
         reward = self._take(4 * instants * len(header["teams"])).view("<f4")
@@ -131,7 +131,7 @@ def _header(recording: Recording, origin: np.ndarray, unit: np.ndarray, length: 
         "teams": list(recording.team_names),
         "instants": recording.num_instants,
         "bodies": recording.num_bodies,
-        "groups": 0 if recording.group is None else int(recording.group.max()) + 1,
+        "grouped": recording.group is not None,
         "walls": recording.walls is not None,
         "continuous": recording.continuous,
         "radius": recording.mark_radius,

@@ -3,7 +3,8 @@
 // The world: ground, walls and bodies, as the camera sees them.
 
 const SHADES = 8;
-const NO_GROUP = 255;
+// Pixels of a side from which a body of a group has an edge.
+const SMALLEST_EDGED = 7;
 // Rounded shapes are paths and cost more than squares: only while this few are in sight.
 const MOST_ROUNDED = 4000;
 
@@ -18,6 +19,7 @@ class Field {
     this.tops = new Float32Array(episode.bodies);
     this.visible = 0;
     this.bucketOf = new Uint16Array(episode.bodies);
+    this.colourOf = this.groupColours();
     this.readTheme();
   }
 
@@ -31,15 +33,16 @@ class Field {
     }
     this.colours = this.episode.colours[dark ? "dark" : "light"];
     const field = channels(this.theme.field);
-    this.shades = [...this.colours, this.theme.quiet].flatMap((colour) =>
-      Array.from({ length: SHADES }, (_, shade) => this.blend(channels(colour), field, shade)));
+    this.shades = this.colours.flatMap((colour, index) =>
+      Array.from({ length: SHADES }, (_, shade) =>
+        blend(channels(colour), field, this.episode.colours.faintest[index], shade)));
     this.walls = this.episode.walls ? this.drawWallImage() : null;
   }
 
-  blend(colour, background, shade) {
-    const { faintest } = this.episode.colours;
-    const share = faintest + ((1 - faintest) * shade) / (SHADES - 1);
-    return colour.map((value, i) => Math.round(share * value + (1 - share) * background[i]));
+  // Colour of each team's groups, 256 numbers a team.
+  groupColours() {
+    const { legend, entryOf, colours } = this.episode;
+    return Uint8Array.from(entryOf, (place) => legend[place]?.colour ?? colours.neutral);
   }
 
   drawWallImage() {
@@ -118,14 +121,8 @@ class Field {
     const starts = this.sortByShade(time, smooth, grouped);
     this.visible = starts[this.shades.length];
     const ofShade = this.shades.map((_, i) => this.order.subarray(starts[i], starts[i + 1]));
-    if (this.visible <= MOST_ROUNDED && this.unitSide() >= 5) this.fillRounded(ofShade);
-    else this.fillPixels(ofShade);
-  }
-
-  // Groups start where the teams' colours end; the last colour is that of no group.
-  groupColour(group) {
-    return group === NO_GROUP
-      ? this.colours.length : (this.episode.teams.length + group) % this.colours.length;
+    if (this.visible <= MOST_ROUNDED && this.unitSide() >= 5) this.fillRounded(ofShade, grouped);
+    else this.fillPixels(ofShade, grouped);
   }
 
   // Side of a body of size one, and of a given body.
@@ -147,7 +144,7 @@ class Field {
     for (let body = 0, i = instant * bodies; body < bodies; body++, i++) {
       bucketOf[body] = this.shades.length;
       if (!alive[i] || !this.inSight(body)) continue;
-      const colour = grouped ? this.groupColour(group[i]) : palette[teamOf[body]];
+      const colour = grouped ? this.colourOf[256 * teamOf[body] + group[i]] : palette[teamOf[body]];
       bucketOf[body] = colour * SHADES + Math.round((level[i] * (SHADES - 1)) / 255);
       starts[bucketOf[body] + 1]++;
     }
@@ -189,42 +186,60 @@ class Field {
   }
 
   // Few bodies: paths with round corners, one for each shade, since changing colour costs.
-  fillRounded(ofShade) {
-    const { context, lefts, tops } = this;
+  fillRounded(ofShade, grouped) {
+    const { context, lefts, tops, theme, camera: { ratio } } = this;
+    const { shapes, teamOf, continuous } = this.episode;
     const gap = this.unitSide() * 0.07;
-    const corner = this.episode.continuous ? 0.5 : 0.26;
+    const usual = continuous ? "circle" : "square";
     ofShade.forEach((bodies, shade) => {
       context.beginPath();
       for (const body of bodies) {
         const side = this.sideOf(body) - 2 * gap;
-        context.roundRect(lefts[body] + gap, tops[body] + gap, side, side, corner * side);
+        const shape = grouped ? shapes[teamOf[body]] : usual;
+        traceShape(context, shape, lefts[body] + gap, tops[body] + gap, side);
       }
       context.fillStyle = `rgb(${this.shades[shade].join(" ")})`;
       context.fill();
+      if (!grouped) return;
+      context.strokeStyle = theme.ink;
+      context.lineWidth = Math.max(1, 0.035 * this.unitSide() / ratio) * ratio;
+      context.stroke();
     });
   }
 
-  // Many bodies: squares written as pixels, whose cost the canvas bounds, however many.
-  fillPixels(ofShade) {
-    const { lefts, tops, canvas: { width, height } } = this;
-    const { image, words } = this.clearLayer();
+  // Many bodies: shapes written as pixels, whose cost the canvas bounds, however many.
+  fillPixels(ofShade, grouped) {
+    const { lefts, tops, episode: { shapes, teamOf } } = this;
+    const { image } = this.clearLayer();
     const gap = this.unitSide() >= 4 ? 1 : 0;
     // Far away a body would be less than a pixel: it keeps a size that can be seen.
     const least = Math.round(1.6 * this.camera.ratio);
+    const ink = asWord(channels(this.theme.ink));
     ofShade.forEach((bodies, shade) => {
       const word = asWord(this.shades[shade]);
       for (const body of bodies) {
         const side = Math.max(Math.round(this.sideOf(body)) - gap, least);
         const [left, top] = [Math.round(lefts[body]), Math.round(tops[body])];
-        const right = Math.min(left + side, width);
-        const bottom = Math.min(top + side, height);
-        for (let y = Math.max(top, 0); y < bottom; y++) {
-          for (let x = Math.max(left, 0); x < right; x++) words[y * width + x] = word;
-        }
+        const shape = grouped ? shapes[teamOf[body]] : "square";
+        const edge = grouped && side >= SMALLEST_EDGED ? 1 : 0;
+        if (edge) this.fillShape(shape, left, top, side, ink);
+        this.fillShape(shape, left + edge, top + edge, side - 2 * edge, word);
       }
     });
     this.layer.getContext("2d").putImageData(image, 0, 0);
     this.context.drawImage(this.layer, 0, 0);
+  }
+
+  // Clipped at the canvas.
+  fillShape(shape, left, top, side, word) {
+    const { canvas: { width, height }, pixels: { words } } = this;
+    const insets = insetsOf(shape, side);
+    const bottom = Math.min(top + side, height);
+    for (let y = Math.max(top, 0); y < bottom; y++) {
+      const inset = insets[y - top];
+      const right = Math.min(left + side - inset, width);
+      for (let x = Math.max(left + inset, 0); x < right; x++) words[y * width + x] = word;
+    }
   }
 
   clearLayer() {
@@ -253,6 +268,11 @@ class Field {
 
 function channels(colour) {
   return [1, 3, 5].map((i) => parseInt(colour.slice(i, i + 2), 16));
+}
+
+function blend(colour, background, faintest, shade) {
+  const share = faintest + ((1 - faintest) * shade) / (SHADES - 1);
+  return colour.map((value, i) => Math.round(share * value + (1 - share) * background[i]));
 }
 
 // Red, green and blue as one opaque pixel of image data.

@@ -9,13 +9,23 @@ import re
 from importlib import resources
 from pathlib import Path
 
-from swarmfield.replay_page.colours import FAINTEST, ON_DARK, ON_LIGHT, team_palette
+from swarmfield.replay_page.colours import DARK, LIGHT, NEUTRAL, faintest_of, team_palette
 from swarmfield.replay_page.encoding import decode, encode
 from swarmfield.replay_page.files import finished_file
+from swarmfield.replay_page.legend import ColourBy, chosen, legend, team_shapes
 from swarmfield.replay_page.recording import Recording
 from swarmfield.types import SwarmfieldError
 
-SCRIPTS = ("data.js", "camera.js", "field.js", "charts.js", "player.js", "controls.js")
+SCRIPTS = (
+    "data.js",
+    "camera.js",
+    "shapes.js",
+    "field.js",
+    "charts.js",
+    "legend.js",
+    "player.js",
+    "controls.js",
+)
 MOST_BODY_INSTANTS = 50_000_000
 """Bodies times instants: about 400 MB in the browser."""
 
@@ -24,17 +34,20 @@ class TooLargeError(SwarmfieldError):
     """An episode of too many bodies and instants to be kept or shown."""
 
 
-def write_page(recording: Recording, path: str | Path) -> None:
+def write_page(recording: Recording, path: str | Path, colour_by: ColourBy | None = None) -> None:
     """Write an episode as one self-contained HTML file with a player.
 
     Args:
         recording: The episode.
         path: Where to write; an existing file is replaced once the new one is complete.
+        colour_by: The colours it opens with, `group` or `team`; of groups where there are some
+            if not given.
 
     Raises:
         TooLargeError: The recording is too large for a browser.
-        SwarmfieldError: The file cannot be written.
+        SwarmfieldError: The file cannot be written, or there are no groups to colour by.
     """
+    colour_by = chosen(recording, colour_by)
     amount = recording.num_bodies * recording.num_instants
     if amount > MOST_BODY_INSTANTS:
         raise TooLargeError(
@@ -43,7 +56,7 @@ def write_page(recording: Recording, path: str | Path) -> None:
             f"most {MOST_BODY_INSTANTS // recording.num_bodies} instants."
         )
     with finished_file(path) as temporary:
-        temporary.write_text(_render(recording), encoding="utf-8")
+        temporary.write_text(_render(recording, colour_by), encoding="utf-8")
 
 
 def read_page(path: str | Path) -> Recording:
@@ -65,10 +78,18 @@ def read_page(path: str | Path) -> Recording:
     return decode(json.loads(header), base64.b64decode(data))
 
 
-def _render(recording: Recording) -> str:
+def _render(recording: Recording, colour_by: ColourBy) -> str:
     header, compressed = encode(recording)
     header["palette"] = team_palette(recording.team_names)
-    header["colours"] = {"light": ON_LIGHT, "dark": ON_DARK, "faintest": FAINTEST}
+    header["colours"] = {
+        "light": LIGHT,
+        "dark": DARK,
+        "faintest": [faintest_of(index) for index in range(len(LIGHT))],
+        "neutral": NEUTRAL,
+    }
+    header["legend"] = [entry._asdict() for entry in legend(recording)]
+    header["shapes"] = team_shapes(recording)
+    header["colourBy"] = colour_by
     parts = {
         "title": html.escape(recording.title),
         "style": _template("style.css"),

@@ -20,7 +20,7 @@ class Player {
     this.followed = -1;
     this.tracking = false;
     this.pointer = null;
-    this.grouped = Boolean(episode.groups);
+    this.grouped = episode.colourBy === "group";
     this.smooth = !matchMedia("(prefers-reduced-motion: reduce)").matches;
     const scrub = (step) => this.goTo(step);
     this.alive = new Chart(element("alive"), episode.teams.length, episode.aliveCount, scrub);
@@ -44,13 +44,11 @@ class Player {
     element("scrub").max = this.last;
     element("follow").max = episode.bodies - 1;
     element("smooth").checked = this.smooth;
-    element("grouped").checked = this.grouped;
-    element("by-group").hidden = !episode.groups;
     element("stage").style.setProperty("--aspect", clamp(width / height, 0.7, 2));
     this.members = episode.teams.map((_, team) => episode.teamOf.filter((t) => t === team).length);
     this.rows = episode.teams.map((name) => this.teamRow(name));
     element("teams").tBodies[0].replaceChildren(...this.rows);
-    if (episode.groups) this.groupItems = this.fillGroups();
+    this.legend = new Legend(episode);
   }
 
   teamRow(name) {
@@ -61,15 +59,6 @@ class Player {
     count.append("", document.createElement("small"));
     row.insertCell();
     return row;
-  }
-
-  fillGroups() {
-    return Array.from({ length: this.episode.groups }, (_, group) => {
-      const item = document.createElement("li");
-      item.append(swatch(), `group ${group}: `, "");
-      element("groups").append(item);
-      return item;
-    });
   }
 
   refresh() {
@@ -124,11 +113,12 @@ class Player {
       const i = step * episode.teams.length + team;
       const [head, count, total] = row.cells;
       head.firstChild.style.background = this.lineColours()[team];
+      head.firstChild.dataset.shape = this.grouped ? episode.shapes[team] : "";
       count.firstChild.data = episode.aliveCount[i].toLocaleString("en");
       count.lastChild.textContent = ` / ${this.members[team].toLocaleString("en")}`;
       total.textContent = signed(episode.total[i]);
     });
-    if (episode.groups) this.showGroups();
+    this.legend.show(this.grouped, episode.groupCounts(step), field.colours);
     this.alive.draw(step, this.lineColours(), field.theme);
     this.reward.draw(step, this.lineColours(), field.theme);
     this.describe();
@@ -136,16 +126,6 @@ class Player {
 
   lineColours() {
     return this.episode.palette.map((index) => this.field.colours[index]);
-  }
-
-  showGroups() {
-    const { field } = this;
-    const counts = this.episode.groupCounts(this.step);
-    element("groups").hidden = !this.grouped;
-    this.groupItems.forEach((item, group) => {
-      item.firstChild.style.background = field.colours[field.groupColour(group)];
-      item.lastChild.data = counts[group].toLocaleString("en");
-    });
   }
 
   // The charts and the world in words, for screen readers.
@@ -166,7 +146,7 @@ class Player {
     const { episode, step } = this;
     const i = step * episode.bodies + body;
     const lines = [`Agent ${body} · ${episode.teams[episode.teamOf[body]]}`];
-    if (episode.groups && episode.group[i] !== NO_GROUP) lines[0] += ` · group ${episode.group[i]}`;
+    if (episode.grouped && episode.group[i] !== NO_GROUP) lines[0] += ` · group ${episode.group[i]}`;
     if (!episode.alive[i]) return [...lines, "not alive at this step"].join("\n");
     const digits = episode.continuous ? 3 : 0;
     const [x, y] = episode.place(step, body).map((value) => value.toFixed(digits));
@@ -247,6 +227,12 @@ class Player {
   changeSpeed(places) {
     const place = SPEEDS.indexOf(this.speed) + places;
     this.setSpeed(SPEEDS[clamp(place, 0, SPEEDS.length - 1)]);
+  }
+
+  // Bodies in the colours of groups, where there are any, or of teams.
+  colourByGroup(grouped) {
+    this.grouped = grouped && this.legend.hasGroups;
+    this.refresh();
   }
 
   showReward(values) {

@@ -7,13 +7,14 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Float, Int16, Key
 
 from swarmfield import distributions
 from swarmfield.mean_field import num_actions
 from swarmfield.types import (
     Algorithm,
     Environment,
+    Groups,
     PRNGKey,
     SwarmfieldError,
     TeamSpec,
@@ -26,15 +27,16 @@ AGENTS_AT_ONCE = {"cpu": 512}
 
 
 class Policy(NamedTuple):
-    """How one player acts: `begin` and `act` of an `Algorithm`, for one environment."""
+    """How one player acts: `begin`, `act`, `groups` of an `Algorithm`, for one environment."""
 
     begin: Callable[..., Any]
     act: Callable[..., tuple[Array, Any, Any]]
+    groups: Groups | None = None
 
 
 def policy_of(algorithm: Algorithm) -> Policy:
     """How a learner acts."""
-    return Policy(algorithm.begin, algorithm.act)
+    return Policy(algorithm.begin, algorithm.act, algorithm.groups)
 
 
 def random_policy(team: TeamSpec) -> Policy:
@@ -183,18 +185,46 @@ def act_both(
     memories: Both,
     keys: Keys,
     explore: tuple[Array, Array],
-) -> tuple[dict[str, Array], Both, Any]:
-    """Both players' actions `[E, N]` by team, their memories, and the learner's record."""
+) -> tuple[dict[str, Array], Both, Both]:
+    """Both players' actions `[E, N]` by team, their memories, and their records."""
     home, away = sides.split(timesteps)
     actions, memory, record = act(
         policies[0], parameters[0], home, memories[0], keys.learner, explore[0]
     )
     if policies[1] is None or away is None:
-        return sides.join(actions, None), (memory, None), record
-    answers, other, _ = act(
+        return sides.join(actions, None), (memory, None), (record, None)
+    answers, other, its_record = act(
         policies[1], parameters[1], away, memories[1], keys.opponent, explore[1]
     )
-    return sides.join(actions, answers), (memory, other), record
+    return sides.join(actions, answers), (memory, other), (record, its_record)
+
+
+def have_groups(policies: tuple[Policy, Policy | None]) -> bool:
+    """Whether any player acts in groups."""
+    return any(policy is not None and policy.groups is not None for policy in policies)
+
+
+def groups_both(
+    sides: Sides,
+    policies: tuple[Policy, Policy | None],
+    timesteps: dict[str, Timestep],
+    records: Both,
+) -> dict[str, Int16[Array, "E N"]] | None:
+    """The group in which each agent of both players acted, by team, -1 for none.
+
+    None where nobody has groups.
+    """
+
+    def label(policy: Policy | None, timestep: Timestep, record: Any) -> Int16[Array, "E N"]:
+        if policy is None or policy.groups is None:
+            return jnp.full(timestep.alive.shape, -1, jnp.int16)
+        return jax.vmap(policy.groups)(timestep, record).astype(jnp.int16)
+
+    if not have_groups(policies):
+        return None
+    home, away = sides.split(timesteps)
+    learner = label(policies[0], home, records[0])
+    return sides.join(learner, None if away is None else label(policies[1], away, records[1]))
 
 
 def env_keys(key: PRNGKey, time: Array | int, num_envs: int) -> Keys:

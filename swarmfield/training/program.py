@@ -103,7 +103,7 @@ def _advance_one(program: Program, run: Run, time: Int[Array, ""]) -> Run:
     explore = program.algorithm.explore(program.progress(time))
     num_updates = program.updates.times
     keys, update_keys = split_keys(run.key, time, program.num_envs, 2 * num_updates)
-    actions, memories, record = act_both(
+    actions, memories, (record, _) = act_both(
         program.sides,
         program.policies,
         (run.learner, run.opponent),

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, PyTree, UInt8
+from jaxtyping import Array, Bool, Float, Int16, PyTree, UInt8
 
 from swarmfield.environments.wrappers import episode_over
 from swarmfield.networks import compiler_options
 from swarmfield.training import run_folder
 from swarmfield.training.config import require_seeds
 from swarmfield.training.evaluate import Match
-from swarmfield.training.matchup import act_both, begin_both, env_keys
+from swarmfield.training.matchup import act_both, begin_both, env_keys, groups_both, have_groups
 from swarmfield.training.play import opposed
 from swarmfield.training.player import Which, load
-from swarmfield.types import PRNGKey
+from swarmfield.types import PRNGKey, SwarmfieldError
+
+if TYPE_CHECKING:
+    from swarmfield.replay_page import ColourBy
 
 Format = Literal["html", "gif", "mp4"]
 
@@ -40,6 +43,7 @@ def write_replay(
     path: str | Path,
     form: Format = "html",
     *,
+    colour_by: ColourBy | None = None,
     which: Which = "last",
     seed: int | None = None,
     evaluation_seed: int = 0,
@@ -49,6 +53,8 @@ def write_replay(
     Args:
         path: The run's folder; the file goes there.
         form: `html` (a page with a player), `gif` or `mp4`.
+        colour_by: Colour agents by `group` or by `team`; by group where there are groups if
+            not given. A page can be switched.
         which: The newest checkpoint, or the best in evaluation.
         seed: Which of several seeds; the first if not given.
         evaluation_seed: Decides the episode.
@@ -57,7 +63,8 @@ def write_replay(
         The file.
 
     Raises:
-        SwarmfieldError: The run cannot be loaded, or the episode is too long to record.
+        SwarmfieldError: The run cannot be loaded, the episode is too long to record, or its
+            players have no groups to colour by.
     """
     from swarmfield import replay_page
 
@@ -65,6 +72,10 @@ def write_replay(
     folder = run_folder.open_existing(Path(path))
     player = load(path, which=which, seed=seed)
     match, opponent = opposed(player)
+    if colour_by == "group" and not have_groups((match.learner, match.opponent)):
+        raise SwarmfieldError(
+            f"--colour-by is group, but nobody in run {path} acts in groups; choose team."
+        )
     title = f"{player.job.algorithm} in {player.environment.description}"
     recording = record(match, player.parameters, opponent, jax.random.key(evaluation_seed), title)
     file = folder.replay_page.with_suffix(f".{form}")
@@ -73,7 +84,7 @@ def write_replay(
         "gif": replay_page.write_gif,
         "mp4": replay_page.write_mp4,
     }
-    writers[form](recording, file)
+    writers[form](recording, file, colour_by)
     return file
 
 
@@ -93,10 +104,12 @@ def record(match: Match, learner: PyTree, opponent: PyTree, key: PRNGKey, title:
         lambda *players: _episode(match, *players),
         compiler_options=compiler_options((learner, opponent)),
     )
-    first, scene, later = episode(learner, opponent, key)
+    first, scene, later, acted = episode(learner, opponent, key)
     instants = jax.tree.map(lambda x, y: np.concatenate([x[None], y]), first, later)
     length = 1 + int(np.argmax(instants.over)) if instants.over.any() else len(instants.over)
     instants = jax.tree.map(lambda x: x[:length], instants)
+    # Nobody acts at the last instant: everybody stays in the group of the last action.
+    group = None if acted is None else np.asarray(acted)[np.minimum(np.arange(length), length - 2)]
     return Recording(
         title=title,
         extent=environment.extent,
@@ -108,12 +121,13 @@ def record(match: Match, learner: PyTree, opponent: PyTree, key: PRNGKey, title:
         level=instants.level.astype(np.float32) / 255,
         reward=instants.reward,
         walls=None if scene.walls is None else np.asarray(scene.walls),
+        group=group,
         continuous=scene.walls is None,
     )
 
 
 def _episode(match: Match, learner: PyTree, opponent: PyTree, key: PRNGKey) -> Any:
-    """The first instant, the scene it belongs to, and all later instants."""
+    """The first instant, its scene, all later instants, and the groups of acting before them."""
     environment, policies = match.environment, (match.learner, match.opponent)
     parameters, greedy = (learner, opponent), (jnp.zeros(()), jnp.zeros(()))
     keys = env_keys(key, 0, 1)
@@ -123,17 +137,27 @@ def _episode(match: Match, learner: PyTree, opponent: PyTree, key: PRNGKey) -> A
     def step(carry: Any, time: Array) -> Any:
         state, timesteps, memories, over = carry
         keys = env_keys(key, time, 1)
-        actions, memories, _ = act_both(
+        actions, memories, records = act_both(
             match.sides, policies, parameters, timesteps, memories, keys, greedy
         )
+        group = _group(match, timesteps, records)
         state, timesteps = jax.vmap(environment.step)(keys.environment, state, actions)
         over = over | jax.vmap(episode_over)(timesteps)[0]
-        return (state, timesteps, memories, over), _instant(match, state, timesteps, over)
+        instant = _instant(match, state, timesteps, over)
+        return (state, timesteps, memories, over), (instant, group)
 
     start = (state, timesteps, memories, jnp.zeros((), bool))
     first = _instant(match, state, timesteps, start[-1])
-    _, later = jax.lax.scan(step, start, 1 + jnp.arange(environment.max_steps))
-    return first, environment.scene(jax.tree.map(lambda x: x[0], state)), later
+    _, (later, group) = jax.lax.scan(step, start, 1 + jnp.arange(environment.max_steps))
+    return first, environment.scene(jax.tree.map(lambda x: x[0], state)), later, group
+
+
+def _group(match: Match, timesteps: Any, records: Any) -> Int16[Array, " M"] | None:
+    """Everybody's group, in the order of bodies."""
+    groups = groups_both(match.sides, (match.learner, match.opponent), timesteps, records)
+    if groups is None:
+        return None
+    return jnp.concatenate([groups[team.name][0] for team in match.environment.teams])
 
 
 def _instant(match: Match, state: Any, timesteps: Any, over: Bool[Array, ""]) -> _Instant:

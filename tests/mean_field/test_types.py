@@ -26,6 +26,8 @@ def test_given_types_by_hand() -> None:
         last_action=jnp.array([0, 1, 1, 2, 2, 3, 3, 0], jnp.uint8),
         alive=[True] * 6 + [False, True],
     )
+    assert field.groups is not None
+    np.testing.assert_array_equal(field.groups(timestep, None), timestep.kind)
     value = field.compute(timestep, None)
     ours = [np.asarray(part) for part in field.at(value, jnp.int32(5))]
     np.testing.assert_allclose(ours[0], [1 / 3, 2 / 3, 0, 0], rtol=1e-6)

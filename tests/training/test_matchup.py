@@ -165,7 +165,7 @@ def test_both_players_act_with_their_own() -> None:
     timesteps = numbered(4)
     parameters = (jnp.int32(1), jnp.int32(2))
     memories = matchup.begin_both(sides, (policy, policy), parameters, timesteps, keys)
-    actions, memories, record = matchup.act_both(
+    actions, memories, records = matchup.act_both(
         sides,
         (policy, policy),
         parameters,
@@ -180,7 +180,7 @@ def test_both_players_act_with_their_own() -> None:
     for team in ("left", "right"):
         np.testing.assert_array_equal(actions[team], expected[team])
     np.testing.assert_array_equal(memories[0], [1, 1, 1, 1])
-    assert set(record) == {"count"}
+    assert [set(record) for record in records] == [{"count"}] * 2
 
 
 def test_without_an_opponent_one_side_acts() -> None:
@@ -196,3 +196,41 @@ def test_without_an_opponent_one_side_acts() -> None:
     )
     assert list(actions) == ["flock"]
     assert memories[1] is None
+
+
+def grouping_policy(shift: int) -> Policy:
+    """Its record holds groups: each agent's number and a shift."""
+    policy = random_policy(TOY.teams[0])
+    return policy._replace(groups=lambda timestep, record: record + jnp.uint8(shift))
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+def test_both_players_groups_are_told_by_team(swapped: bool) -> None:
+    sides = sides_of(TOY)._replace(swapped=swapped)
+    record = jnp.tile(jnp.arange(3, dtype=jnp.uint8), (4, 1))
+    policies = (grouping_policy(0), grouping_policy(10))
+    groups = matchup.groups_both(sides, policies, numbered(4), (record, record))
+    assert groups is not None
+    lowest = {team: labels[:, 0].tolist() for team, labels in groups.items()}
+    assert lowest["left"] == ([0, 0, 10, 10] if swapped else [0] * 4)
+    assert lowest["right"] == ([10, 10, 0, 0] if swapped else [10] * 4)
+
+
+def test_a_player_without_groups_is_in_none() -> None:
+    record = jnp.full((4, 3), 254, jnp.uint8)
+    policies = (grouping_policy(0), random_policy(TOY.teams[1]))
+    sides = sides_of(TOY)._replace(swapped=False)
+    groups = matchup.groups_both(sides, policies, numbered(4), (record, None))
+    assert groups is not None
+    np.testing.assert_array_equal(groups["left"], np.full((4, 3), 254))
+    np.testing.assert_array_equal(groups["right"], np.full((4, 3), -1))
+    alone = Sides(WeatherVanes.teams[0], None, False)
+    flock = {"flock": numbered(4)["left"]}
+    groups = matchup.groups_both(alone, (policies[0], None), flock, (record, None))
+    assert groups is not None
+    assert list(groups) == ["flock"]
+
+
+def test_without_groups_nothing_is_told() -> None:
+    policies = (random_policy(TOY.teams[0]), random_policy(TOY.teams[1]))
+    assert matchup.groups_both(sides_of(TOY), policies, numbered(4), (None, None)) is None
