@@ -6,7 +6,7 @@ import dataclasses
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from swarmfield.command_line import (
     parse,
     take_config_file,
 )
+from swarmfield.console import print_evaluations, print_players
 from swarmfield.options import suggest
 from swarmfield.registry import lookup
 from swarmfield.types import SwarmfieldError
@@ -168,31 +169,12 @@ def _job_of(arguments: list[str]) -> Any:
 def start_and_report(function: Callable[[Any], Any], job: Any) -> None:
     """Train and tell where everything is."""
     finished = function(job)
-    _print_evaluations(finished.summary)
+    print_evaluations(finished.summary)
     path = finished.path
     print(f"learning curve  {path / 'learning_curve.png'}")
     if (path / "replay.html").exists():
         print(f"replay          {path / 'replay.html'}")
     print(f"summary         {path / 'summary.json'}")
-
-
-def _print_evaluations(summary: dict[str, Any]) -> None:
-    for name, players in summary.items():
-        if isinstance(players, dict) and "learner" in players:
-            print(name.replace("_", " "))
-            _print_players(players.items())
-
-
-def _print_players(players: Iterable[tuple[str, dict[str, Any]]]) -> None:
-    for player, figures in players:
-        told = "  ".join(f"{key} {_short(value)}" for key, value in figures.items())
-        print(f"  {player:<10}{told}")
-
-
-def _short(value: Any) -> str:
-    if value is None:
-        return "-"
-    return f"{value:.3f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
 
 
 def _resume(arguments: list[str]) -> None:
@@ -210,7 +192,7 @@ def _evaluate(arguments: list[str]) -> None:
     options = _parse_play(EvaluateOptions, "evaluate", run_path, rest)
     report = evaluate(run_path, **options)
     print(f"{report['environment']}, opponent {report['against']}")
-    _print_players((name, report[name]) for name in PLAYERS if name in report)
+    print_players((name, report[name]) for name in PLAYERS if name in report)
     print(f"written to {report['file']}")
 
 
@@ -219,7 +201,7 @@ def _duel(arguments: list[str]) -> None:
 
     (first, second), rest = _run_and_rest("duel", arguments, 2)
     result = duel(first, second, **_parse_play(PlayOptions, "duel", first, rest))
-    _print_players([(first, result["learner"]), (second, result["opponent"])])
+    print_players([(first, result["learner"]), (second, result["opponent"])])
 
 
 def _parse_play(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -93,16 +93,15 @@ def _section(results: Results, output: Path) -> str:
 def _table(results: Results, arms: Sequence[Arm]) -> str:
     """One line a method; the paper's figures beside ours where it has some."""
     reported = results.experiment.reported
-    heads, rows = ["method", "seeds"], [[f"`{arm.name}`", _seeds(results, arm)] for arm in arms]
+    columns = [["method", *(f"`{arm.name}`" for arm in arms)]]
+    columns.append(["seeds", *(_seeds(results, arm) for arm in arms)])
     for title, (column, _) in results.columns().items():
-        heads.append(title)
-        for row, arm in zip(rows, arms, strict=True):
-            row.append(_cell(results, arm, title, column))
-        if any((arm.name, title) in reported for arm in arms):
-            heads.append(f"{title} (paper)")
-            for row, arm in zip(rows, arms, strict=True):
-                row.append(reported.get((arm.name, title), NOTHING))
-    lines = [heads, ["---"] * len(heads), *rows]
+        columns.append([title, *(_cell(results, arm, title, column) for arm in arms)])
+        theirs = [reported.get((arm.name, title), NOTHING) for arm in arms]
+        if any(cell != NOTHING for cell in theirs):
+            columns.append([f"{title} (paper)", *theirs])
+    head, *rows = zip(*columns, strict=True)
+    lines = [head, ["---"] * len(head), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
@@ -118,24 +117,28 @@ def _cell(results: Results, arm: Arm, title: str, column: Column) -> str:
     return middle if low == high else f"{middle} [{low}, {high}]"
 
 
-def _pictures(results: Results, arms: Sequence[Arm], output: Path) -> Iterator[str]:
-    """Curves of all methods, and replays where an experiment is about watching."""
+def _pictures(results: Results, arms: Sequence[Arm], output: Path) -> list[str]:
+    """Curves of all methods, or replays where an experiment is about watching."""
     experiment = results.experiment
     name = experiment.name.partition("/")[2]
     if experiment.pages:
-        for arm in arms:
-            page = results.folders(arm)[0].replay_page
-            if page.exists():
-                copied = output / f"{name}-{slug(arm.name)}.html"
-                shutil.copyfile(page, copied)
-                yield f"[An episode of `{arm.name}`]({copied.name})"
-        return
+        return [
+            _copy_replay(results, arm, output / f"{name}-{slug(arm.name)}.html") for arm in arms
+        ]
     if experiment.task.one_by_one:
-        return
+        return []
     wanted = [c.key for c in experiment.columns if not c.key.startswith(RUN)]
     rows = {arm.name: _rows(results, arm, wanted) for arm in arms}
     learning_curve(rows, output / f"{name}.png")
-    yield f"![Learning curves: {experiment.title}]({name}.png)"
+    return [f"![Learning curves: {experiment.title}]({name}.png)"]
+
+
+def _copy_replay(results: Results, arm: Arm, to: Path) -> str:
+    page = results.folders(arm)[0].replay_page
+    if not page.exists():
+        return f"The run of `{arm.name}` has no replay page."
+    shutil.copyfile(page, to)
+    return f"[An episode of `{arm.name}`]({to.name})"
 
 
 def _rows(results: Results, arm: Arm, wanted: Sequence[str]) -> list[dict[str, Any]]:

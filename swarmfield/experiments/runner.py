@@ -52,8 +52,10 @@ def run(
         say(f"[{number}/{len(planned)}] {one.path}")
         _train(one, say)
     for experiment in experiments:
-        for trial in experiment.trials_at(scale):
-            _try(experiment, trial, scale, root, seeds, say)
+        for one, trial, seed in _untried(experiment, scale, root, seeds):
+            say(f"{one.path}, seed {seed}: {trial.name}")
+            episodes = experiment.task.budgets[scale].episodes
+            evaluate(one.path, env=trial.env, seed=seed, episodes=episodes, opponent=AGAINST)
 
 
 def plan(
@@ -104,22 +106,18 @@ def _train(one: PlannedRun, say: Callable[[str], None]) -> None:
         )
 
 
-def _try(
-    experiment: Experiment,
-    trial: Trial,
-    scale: Scale,
-    root: Path,
-    seeds: int | None,
-    say: Callable[[str], None],
-) -> None:
-    """Evaluate every method of an experiment in another world, once."""
-    episodes = experiment.task.budgets[scale].episodes
-    for arm in experiment.arms:
-        for one in runs_of(experiment.task, arm, scale, root, seeds):
-            done = {report["seed"] for report in reports_of(one.path, trial)}
-            for seed in (x for x in one.job.config.seed_list if x not in done):
-                say(f"{one.path}, seed {seed}: {trial.name}")
-                evaluate(one.path, env=trial.env, seed=seed, episodes=episodes, opponent=AGAINST)
+def _untried(
+    experiment: Experiment, scale: Scale, root: Path, seeds: int | None
+) -> list[tuple[PlannedRun, Trial, int]]:
+    """Evaluations in other worlds that have not been made yet: a run, the world and a seed."""
+    wanted = [
+        (one, trial, seed)
+        for trial in experiment.trials_at(scale)
+        for arm in experiment.arms
+        for one in runs_of(experiment.task, arm, scale, root, seeds)
+        for seed in one.job.config.seed_list
+    ]
+    return [x for x in wanted if x[2] not in {r["seed"] for r in reports_of(x[0].path, x[1])}]
 
 
 def reports_of(path: Path, trial: Trial) -> Iterator[dict[str, Any]]:

@@ -86,7 +86,7 @@ def graph_of(team: TeamSpec, kind: Graph, num_neighbours: int) -> Callable[[Time
         )
     if kind == "full":
         others = ~np.eye(n, dtype=bool)
-        return lambda timestep: Neighbours(None, others & timestep.alive[None])
+        return lambda timestep: Neighbours(None, timestep.alive[None] & others)
     k = min(num_neighbours, max(n - 1, 1))
 
     def nearest(timestep: Timestep) -> Neighbours:

@@ -115,7 +115,7 @@ def test_zero_before_the_first_action(field: MeanField) -> None:
 @pytest.mark.parametrize("build", [mean_field.nearest, lambda team: mean_field.radius(team, 2.0)])
 def test_too_many_pairs_are_refused(build) -> None:
     build(make_team(neighbours.LARGEST_DENSE))
-    with pytest.raises(SwarmfieldError, match=r"4097; at most 4096 .*--algo.neighbourhood team"):
+    with pytest.raises(SwarmfieldError, match=r"8193; at most 8192 .*--algo.neighbourhood team"):
         build(make_team(neighbours.LARGEST_DENSE + 1))
 
 

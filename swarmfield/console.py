@@ -1,0 +1,27 @@
+"""Figures of evaluations, as lines on a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+
+def print_evaluations(summary: dict[str, Any]) -> None:
+    """Every evaluation of a run's summary, under its name."""
+    for name, players in summary.items():
+        if isinstance(players, dict) and "learner" in players:
+            print(name.replace("_", " "))
+            print_players(players.items())
+
+
+def print_players(players: Iterable[tuple[str, dict[str, Any]]]) -> None:
+    """One line a player: its figures."""
+    for player, figures in players:
+        told = "  ".join(f"{key} {_short(value)}" for key, value in figures.items())
+        print(f"  {player:<10}{told}")
+
+
+def _short(value: Any) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.3f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
