@@ -9,15 +9,12 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-import time
 
 import jax
-import jax.numpy as jnp
+from timing import Trainer
 
 from swarmfield.algorithms import ALGORITHMS
-from swarmfield.training.compiled import begin, compile_programs
 from swarmfield.training.config import make_job
-from swarmfield.training.setup import assemble
 
 
 def main() -> None:
@@ -31,25 +28,17 @@ def main() -> None:
         num_envs=options.num_envs,
         opponent="random",
     )
-    setup = assemble(job)
-    saved = begin(setup, job.config.seed_list, None)
-    programs = compile_programs(setup, saved)
-    rates, run = [], saved.run
-    for window in range(options.windows + 1):
-        started, before = time.perf_counter(), int(run.window.agent_steps[0, 0])
-        run = programs.advance(run, jnp.int32(window * options.steps), jnp.int32(options.steps))
-        acted = int(jax.block_until_ready(run.window.agent_steps)[0, 0]) - before
-        rates.append((options.steps * options.num_envs, acted, time.perf_counter() - started))
-    counted = rates[1:]
+    trainer = Trainer(job)
+    _, *windows = [trainer.advance(options.steps) for _ in range(options.windows + 1)]
     print(
         json.dumps(
             {
                 **vars(options),
                 "jax": jax.__version__,
                 "device": jax.devices()[0].device_kind,
-                "compile_seconds": round(programs.compile_seconds, 2),
-                "env_steps_per_second": statistics.median(s / t for s, _, t in counted),
-                "agent_steps_per_second": statistics.median(a / t for _, a, t in counted),
+                "compile_seconds": round(trainer.compile_seconds, 2),
+                "env_steps_per_second": statistics.median(s / t for s, _, t in windows),
+                "agent_steps_per_second": statistics.median(a / t for _, a, t in windows),
             }
         )
     )

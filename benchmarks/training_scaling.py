@@ -1,0 +1,108 @@
+"""Cost of one training step against the number of learners, of several methods side by side.
+
+At each size all methods are compiled, and then trained in turns, so that whatever else the machine
+does strikes all alike. Prints a table with medians and their ratios to the first method's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+from pathlib import Path
+from typing import Any
+
+import jax
+from timing import Trainer
+
+from swarmfield import plots
+from swarmfield.algorithms import ALGORITHMS
+from swarmfield.training.config import Job, make_job
+
+AGENTS_AT_ONCE = 2048
+"""Learners of all environments together, where one has fewer."""
+
+
+def main() -> None:
+    options = _options()
+    rows = [row for size in options.num_agents for row in _measure(options, size)]
+    told = {"jax": jax.__version__, "device": jax.devices()[0].device_kind, **_plain(options)}
+    if options.output is not None:
+        options.output.write_text(json.dumps({**told, "rows": rows}, indent=1) + "\n")
+        plots.benchmark(rows, options.output.with_suffix(".png"))
+
+
+def _measure(options: argparse.Namespace, size: int) -> list[dict[str, Any]]:
+    """One row a method."""
+    trainers = {name: Trainer(_job(options, name, size)) for name in options.algorithms}
+    seconds: dict[str, list[float]] = {name: [] for name in trainers}
+    acted = dict.fromkeys(trainers, 0)
+    for number in range(options.windows + 1):
+        for name, trainer in trainers.items():
+            window = trainer.advance(options.steps)
+            if number:
+                seconds[name].append(window.seconds)
+                acted[name] += window.agent_steps
+    rows = []
+    for name, trainer in trainers.items():
+        ratios = [ours / first for ours, first in zip(*_pair(seconds, name), strict=True)]
+        row = {
+            "label": name,
+            "num_agents": trainer.num_agents,
+            "num_envs": _num_envs(size),
+            "milliseconds_a_step": 1000 * statistics.median(seconds[name]) / options.steps,
+            "ratio": statistics.median(ratios),
+            "agent_steps_per_second": acted[name] / sum(seconds[name]),
+            "compile_seconds": trainer.compile_seconds,
+            "megabytes": trainer.megabytes,
+        }
+        rows.append(row)
+        print(json.dumps({k: round(v, 3) if isinstance(v, float) else v for k, v in row.items()}))
+    return rows
+
+
+def _pair(seconds: dict[str, list[float]], name: str) -> tuple[list[float], list[float]]:
+    return seconds[name], next(iter(seconds.values()))
+
+
+def _num_envs(size: int) -> int:
+    return max(1, min(16, AGENTS_AT_ONCE // size))
+
+
+def _job(options: argparse.Namespace, name: str, size: int) -> Job:
+    """Training of a method with so many learners."""
+    num_envs = _num_envs(size)
+    # Replay keeps as many steps at every size, so that memory shows what a step costs.
+    wanted = {"capacity": 64 * num_envs * size, "warmup": 0, "graph": options.graph}
+    known = vars(ALGORITHMS[name].config())
+    in_battle = options.environment == "battle"
+    against: dict[str, Any] = {"opponent": "random"} if in_battle else {}
+    return make_job(
+        name,
+        options.environment,
+        env={"num_agents": 2 * size if in_battle else size},
+        algo={k: v for k, v in wanted.items() if k in known and v is not None},
+        env_steps=num_envs * options.steps * (options.windows + 1),
+        num_envs=num_envs,
+        **against,
+    )
+
+
+def _plain(options: argparse.Namespace) -> dict[str, Any]:
+    return {name: value for name, value in vars(options).items() if name != "output"}
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--algorithms", nargs="+", choices=list(ALGORITHMS), required=True)
+    parser.add_argument("--environment", choices=["battle", "firefighter"], default="battle")
+    parser.add_argument("--num-agents", nargs="+", type=int, required=True, help="learners")
+    parser.add_argument("--graph", choices=["environment", "nearest", "full"], help="of gatmf")
+    parser.add_argument("--steps", type=int, default=400, help="of all environments, a window")
+    parser.add_argument("--windows", type=int, default=3)
+    parser.add_argument("--output", type=Path, help="JSON to write, and a picture beside it")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
