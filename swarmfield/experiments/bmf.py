@@ -39,7 +39,7 @@ PURSUIT = Task(
     "adversarial_pursuit",
     {
         "smoke": Budget(320, 2, {"map_size": 15, "max_steps": 20}, _BRIEF, 4, 4, 2),
-        "laptop": Budget(48_000, 3, {"map_size": 24}),
+        "laptop": Budget(32_000, 3, {"map_size": 24}),
         "paper": Budget(1_000_000, 10, {"map_size": 45}),
     },
 )
@@ -48,7 +48,7 @@ BATTLE = Task(
     "battle",
     {
         "smoke": Budget(320, 2, {"map_size": 12, "max_steps": 20, **_REWARDS}, _BRIEF, 4, 4, 2),
-        "laptop": Budget(48_000, 3, {"map_size": 20, **_REWARDS}),
+        "laptop": Budget(32_000, 3, {"map_size": 20, **_REWARDS}),
         "paper": Budget(800_000, 10, {"map_size": 40, **_REWARDS}),
     },
     opponent="self",

@@ -32,12 +32,10 @@ class Grouping(NamedTuple):
     Attributes:
         label: Group of each agent.
         centre: Mean representation of each group's living agents.
-        renewed: Whether groups were formed anew.
     """
 
     label: UInt8[Array, " N"]
     centre: Float[Array, "K Z"]
-    renewed: Bool[Array, ""]
 
 
 class GroupField(NamedTuple):

@@ -124,8 +124,7 @@ def track_groups(
         label, centre = flat_batched(partial(_assign_where_due, config))(alive, z, memory, key)
     mean, _ = group_means(z, label, alive, config.num_groups)
     small = label.astype(jnp.uint8)
-    due = memory.age % config.interval == 0
-    return Memory(centre, small, memory.age + 1), Grouping(small, mean, due)
+    return Memory(centre, small, memory.age + 1), Grouping(small, mean)
 
 
 def _assign_where_due(

@@ -20,7 +20,7 @@ def check_kept(shapes: PyTree, ring: replay.PackedStep) -> str:
 
     Args:
         shapes: What it keeps, as shapes.
-        ring: Its replay, of all seeds.
+        ring: The experience among it, of all seeds.
 
     Raises:
         SwarmfieldError: It is more than there is.
@@ -34,8 +34,8 @@ def check_kept(shapes: PyTree, ring: replay.PackedStep) -> str:
         )
     num_steps = ring.flags.shape[1] - 1
     return (
-        f"memory kept: {needed / 1e6:.0f} MB; replay: the last {num_steps} steps of every "
-        f"environment, {replay.bytes_per_transition(ring):.0f} bytes an agent-transition"
+        f"memory kept: {needed / 1e6:.0f} MB, with the last {num_steps} steps of every "
+        f"environment at {replay.bytes_per_transition(ring):.0f} bytes an agent-transition"
     )
 
 

@@ -26,7 +26,7 @@ ALL = [True] * 6
 
 
 def grouping(label=LABEL, centre=CENTRE):
-    return Grouping(jnp.asarray(label, jnp.uint8), jnp.asarray(centre), jnp.array(True))
+    return Grouping(jnp.asarray(label, jnp.uint8), jnp.asarray(centre))
 
 
 def played(actions=ACTIONS, alive=ALL):

@@ -51,9 +51,13 @@ def play(steps, config=CONFIG, alive=None, memory=None):
 
 
 def test_groups_are_formed_at_once_and_then_every_interval() -> None:
-    found = play([heaps(0)[0]] * 9)
-    renewed = [bool(record.renewed) for _, record in found]
-    assert renewed == [True, False, False, False, True, False, False, False, True]
+    """Everybody is somewhere else in each step, and groups follow where they are due."""
+    steps = [heaps(0, turn=turn) for turn in range(9)]
+    found = play([z for z, _ in steps])
+    pairs = zip(found, steps, strict=True)
+    fits = [adjusted_rand_score(kind, record.label) == 1 for (_, record), (_, kind) in pairs]
+    # Three turns bring everybody back.
+    assert fits == [True, False, False, True, True, False, False, True, True]
 
 
 def test_between_assignments_everybody_keeps_their_group() -> None:
