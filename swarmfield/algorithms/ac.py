@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from swarmfield.algorithms._ac_config import ActorCriticConfig
-from swarmfield.algorithms._actor_critic import actor_critic
+from swarmfield.algorithms._by_actions import PolicyConfig, by_actions
 from swarmfield.algorithms._interaction import alone
 from swarmfield.types import Algorithm, TeamSpec, Unpack
 
 
 @dataclass(frozen=True)
-class ACConfig(ActorCriticConfig):
+class ACConfig(PolicyConfig):
     """Options of actor-critic."""
 
 
@@ -24,4 +23,4 @@ def build(config: ACConfig, team: TeamSpec, unpack: Unpack) -> Algorithm:
     return); death bootstraps 0, the time limit V of the last state; logits are not scaled up
     by 10.
     """
-    return actor_critic(config, team, unpack, alone())
+    return by_actions(config, team, unpack, alone())

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from swarmfield.algorithms._ac_config import ActorCriticConfig
-from swarmfield.algorithms._actor_critic import actor_critic
 from swarmfield.algorithms._bilevel import BilevelOptions, bilevel_field, check_bilevel
+from swarmfield.algorithms._by_actions import PolicyConfig, by_actions
 from swarmfield.algorithms._interaction import through_field
 from swarmfield.types import Algorithm, TeamSpec, Unpack
 
 
 @dataclass(frozen=True)
-class BMFACConfig(BilevelOptions, ActorCriticConfig):
+class BMFACConfig(BilevelOptions, PolicyConfig):
     """Options of BMF-AC."""
 
     actor_uses_field: bool = True
@@ -30,6 +29,6 @@ def build(config: BMFACConfig, team: TeamSpec, unpack: Unpack) -> Algorithm:
     of Q, and a policy that sees the field, both as in the authors' code.
     """
     field = bilevel_field(config, team)
-    return actor_critic(
+    return by_actions(
         config, team, unpack, through_field(field, actor_sees=config.actor_uses_field)
     )

@@ -10,18 +10,17 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from swarmfield.algorithms._ac_config import ActorCriticConfig
-from swarmfield.algorithms._actor_critic import actor_critic
+from swarmfield.algorithms._by_actions import PolicyConfig, by_actions
 from swarmfield.algorithms._interaction import Interaction, Told
 from swarmfield.algorithms._options import require
-from swarmfield.mean_field import num_actions
+from swarmfield.mean_field import action_size
 from swarmfield.mean_field.attention import Graph, GraphAttention, graph_of, heeded, last_actions
 from swarmfield.networks import trunk_size
 from swarmfield.types import Algorithm, PRNGKey, TeamSpec, Timestep, Unpack
 
 
 @dataclass(frozen=True)
-class GATMFConfig(ActorCriticConfig):
+class GATMFConfig(PolicyConfig):
     """Options of GAT-MF."""
 
     graph: Graph | None = None
@@ -56,19 +55,26 @@ def build(config: GATMFConfig, team: TeamSpec, unpack: Unpack) -> Algorithm:
     neighbours = graph_of(team, kind, config.num_neighbours)
     size = trunk_size(config.trunk, team)
 
-    def tell(module: Heeding, x: Float[Array, "N X"], timestep: Timestep, _: None) -> Told:
+    def tell(
+        module: Heeding,
+        x: Float[Array, "N X"],
+        timestep: Timestep,
+        _: None,
+        judged: Float[Array, "N A"] | None = None,
+    ) -> Told:
         around = neighbours(timestep)
         see = partial(heeded, neighbours=around)
         for_actor = see(module.actor(x, around), values=x)
         weight = module.critic(x, around)
-        done = see(weight, values=last_actions(team, timestep))
-        return for_actor, jnp.concatenate([see(weight, values=x), done], axis=1)
+        done = last_actions(team, timestep) if judged is None else judged
+        for_critic = see(weight, values=x), see(weight, values=done)
+        return for_actor, jnp.concatenate(for_critic, axis=1)
 
     def init(key: PRNGKey) -> Heeding:
         key_actor, key_critic = jax.random.split(key)
         return Heeding(GraphAttention(size, key_actor), GraphAttention(size, key_critic))
 
     def added(_module: Heeding) -> tuple[int, int]:
-        return size, size + num_actions(team)
+        return size, size + action_size(team)
 
-    return actor_critic(config, team, unpack, Interaction(init, added, tell))
+    return by_actions(config, team, unpack, Interaction(init, added, tell))

@@ -26,8 +26,8 @@ from swarmfield.types import (
 
 OUTFLOW = 0.1
 """Miners that leave a cell in one step, if it has as many."""
-LARGEST_ACTION = 5.0
-"""exp(-10) of what goes the best way goes another one, if all others are avoided."""
+STRENGTH = 5.0
+"""Of actions, which lie in [-1, 1]: exp(-10) of what goes one way may go each other way."""
 DIRECTIONS = ((-1, 0), (1, 0), (0, -1), (0, 1))
 """Rows and columns to the neighbour above, below, on the left and on the right."""
 MOST_CELLS = 10**7
@@ -79,7 +79,7 @@ class Miners:
 
     - field at a sample: sum over diamonds of exp(-2 r^2 / 3L), r in cells from the centre of
       the diamond's cell (all its images around the torus count); F_c sums a cell's samples;
-    - m_c = miners; min(0.1, m_c) of them leave in a step, in shares softmax(a_c) to the four
+    - m_c = miners; min(0.1, m_c) of them leave in a step, in shares softmax(5 a_c) to the four
       neighbours; whoever arrives moves on in the next step at the earliest;
     - reward of a cell: the change of sum_k m_k F_k over its four neighbours k.
 
@@ -93,7 +93,7 @@ class Miners:
 
     Source: the grid task of Hao et al. 2023 and its code. Departures: a cell never sends
     miners that it does not have (there it does, and is then clipped to 0, which makes miners
-    out of nothing after ten steps); actions are bounded, as a `Box` is; a diamond's images
+    out of nothing after ten steps); actions are bounded; a diamond's images
     are not cut off at ten cells, where they are below 0.002.
     """
 
@@ -124,7 +124,7 @@ class Miners:
     @cached_property
     def teams(self) -> tuple[TeamSpec, ...]:
         """The only team."""
-        actions = Box(len(DIRECTIONS), -LARGEST_ACTION, LARGEST_ACTION)
+        actions = Box(len(DIRECTIONS), -1.0, 1.0)
         features = len(_SEEN) + self.config.see_miners
         n = self.config.num_agents
         return (TeamSpec("cells", n, actions, None, features, graph=self._neighbours),)
@@ -147,7 +147,7 @@ class Miners:
     ) -> tuple[MinersState, dict[str, Timestep]]:
         """Move the miners; nothing is left to chance."""
         del key
-        action = jnp.clip(actions["cells"], -LARGEST_ACTION, LARGEST_ACTION)
+        action = jnp.clip(actions["cells"], -1.0, 1.0)
         arrives = self.flow(state.miners, action)
         state = MinersState(state.miners + arrives, state.diamonds, action, state.time + 1)
         return state, {"cells": self._timestep(state, self.pay(state.diamonds, arrives))}
@@ -155,7 +155,9 @@ class Miners:
     def flow(self, miners: Float[Array, " N"], action: Float[Array, "N 4"]) -> Float[Array, " N"]:
         """How many miners more each cell has after a step."""
         leaves = jnp.minimum(miners, OUTFLOW)
-        sent = (leaves[:, None] * jax.nn.softmax(action)).reshape(self.side, self.side, 4)
+        sent = (leaves[:, None] * jax.nn.softmax(STRENGTH * action)).reshape(
+            self.side, self.side, 4
+        )
         moved = [
             jnp.roll(sent[..., way], steps, (0, 1)).reshape(-1)
             for way, steps in enumerate(DIRECTIONS)

@@ -6,15 +6,14 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from swarmfield.environments.miners import LARGEST_ACTION, Miners, MinersState
+from swarmfield.environments.miners import Miners, MinersState
 from swarmfield.environments.scripted import Choose
 from swarmfield.types import PRNGKey
 
 
 def choose_random(_world: Miners, state: MinersState, key: PRNGKey) -> Float[Array, "N 4"]:
     """Any action of the box, each as likely."""
-    shape = state.last_action.shape
-    return jax.random.uniform(key, shape, minval=-LARGEST_ACTION, maxval=LARGEST_ACTION)
+    return jax.random.uniform(key, state.last_action.shape, minval=-1.0)
 
 
 def choose_evenly(_world: Miners, state: MinersState, _key: PRNGKey) -> Float[Array, "N 4"]:
@@ -43,7 +42,7 @@ def choose_uphill(world: Miners, state: MinersState, _key: PRNGKey) -> Float[Arr
 
 def _all_to_best(score: Float[Array, "N 4"]) -> Float[Array, "N 4"]:
     best: Bool[Array, "N 4"] = jax.nn.one_hot(jnp.argmax(score, axis=1), score.shape[1]) > 0
-    return jnp.where(best, LARGEST_ACTION, -LARGEST_ACTION)
+    return jnp.where(best, 1.0, -1.0)
 
 
 POLICIES: dict[str, Choose] = {

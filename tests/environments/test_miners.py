@@ -9,18 +9,18 @@ from hypothesis import strategies as st
 
 from swarmfield.environments import make
 from swarmfield.environments.conformance import check_environment
-from swarmfield.environments.miners import LARGEST_ACTION, MinersState
+from swarmfield.environments.miners import STRENGTH, MinersState
 from swarmfield.environments.miners_reference import POLICIES
 from swarmfield.environments.scripted import reference_returns
 from swarmfield.types import Box, SwarmfieldError
 
 KEY = jax.random.key(0)
 UP, DOWN, LEFT, RIGHT = range(4)
-ALL = np.log(7.0)
+SEVENTH = np.log(7.0) / STRENGTH
 """Seven parts in ten one way and one part each of the others."""
 
 
-def towards(way: int, count: int, strength: float = ALL):
+def towards(way: int, count: int, strength: float = SEVENTH):
     return jnp.zeros((count, 4)).at[:, way].set(strength)
 
 
@@ -121,7 +121,7 @@ def test_no_miner_is_made_or_lost(seed: int) -> None:
         actions = POLICIES["random"](world, state, key)
         # One cell is always fled from, and runs out.
         graph = jnp.asarray(world.teams[0].graph)
-        actions = jnp.where(graph == 5, -LARGEST_ACTION, actions)
+        actions = jnp.where(graph == 5, -1.0, actions)
         state, _ = step(KEY, state, {"cells": actions})
         assert float(state.miners.min()) >= 0
         assert float(state.miners.sum()) == pytest.approx(16, rel=1e-5)
@@ -130,7 +130,7 @@ def test_no_miner_is_made_or_lost(seed: int) -> None:
 
 def test_the_graph_is_the_torus() -> None:
     team = make("miners", num_agents=9).teams[0]
-    assert team.actions == Box(4, -LARGEST_ACTION, LARGEST_ACTION)
+    assert team.actions == Box(4, -1.0, 1.0)
     assert team.graph.tolist()[0] == [6, 3, 2, 1]
     assert team.graph.tolist()[5] == [2, 8, 4, 3]
 
@@ -138,7 +138,7 @@ def test_the_graph_is_the_torus() -> None:
 def test_actions_are_executed_within_their_bounds() -> None:
     world = make("miners", num_agents=9)
     _, timesteps = world.step(KEY, state_of(world), {"cells": towards(DOWN, 9, 99.0)})
-    assert float(timesteps["cells"].last_action.max()) == LARGEST_ACTION
+    assert float(timesteps["cells"].last_action.max()) == 1
 
 
 def test_miners_are_seen_where_asked_for() -> None:

@@ -84,8 +84,8 @@ def test_the_last_one_alive_has_no_others() -> None:
     np.testing.assert_array_equal(rows(True, timestep)[1], [0, 1, 0, 0])
 
 
-def test_one_hot_actions_by_hand() -> None:
-    one_hot = mean_field.one_hot_actions(played([2, 0, NONE], [1, 0, 1]), NUM_ACTIONS)
+def test_last_vectors_by_hand() -> None:
+    one_hot = mean_field.last_vectors(played([2, 0, NONE], [1, 0, 1]), NUM_ACTIONS)
     np.testing.assert_array_equal(one_hot, [[0, 0, 1, 0], [0] * 4, [0] * 4])
 
 
