@@ -31,23 +31,24 @@ def by_actions(
         SwarmfieldError: An option is given that the chosen one does not have.
     """
     if isinstance(team.actions, Box):
-        _refuse_options_of(ActorCriticConfig, DeterministicConfig, config, team)
+        _refuse(_only_in(ActorCriticConfig, DeterministicConfig), config, team, "discrete")
         return deterministic(config, team, unpack, interaction)
-    _refuse_options_of(DeterministicConfig, ActorCriticConfig, config, team)
+    _refuse(_only_in(DeterministicConfig, ActorCriticConfig), config, team, "continuous")
     return actor_critic(config, team, unpack, interaction)
 
 
-def _refuse_options_of(unused: type, used: type, config: PolicyConfig, team: TeamSpec) -> None:
-    """Refuse options that would be ignored and are not what they are by default."""
-    known = {field.name for field in dataclasses.fields(used)}
-    without = {field.name for field in dataclasses.fields(unused)} - known
-    for field in dataclasses.fields(config):
-        value = getattr(config, field.name)
-        if field.name in without and value != field.default:
-            kind, other = ("continuous", "discrete")
-            if used is ActorCriticConfig:
-                kind, other = other, kind
+def _only_in(options: type, others: type) -> set[str]:
+    """Names of options that others do not have."""
+    names, shared = ({field.name for field in dataclasses.fields(x)} for x in (options, others))
+    return names - shared
+
+
+def _refuse(unused: set[str], config: PolicyConfig, team: TeamSpec, kind: str) -> None:
+    """Refuse options for a kind of action, which would be ignored, if they are not the default."""
+    default = {field.name: field.default for field in dataclasses.fields(config)}
+    for name in sorted(unused):
+        if getattr(config, name) != default[name]:
             raise SwarmfieldError(
-                f"{spelled(field.name, 'algo.')} is {value}, but is an option for {other} actions, "
-                f"and team {team.name!r} has {kind} ones; leave it out."
+                f"{spelled(name, 'algo.')} is {getattr(config, name)}, but is an option for {kind} "
+                f"actions, and team {team.name!r} has {team.actions}; leave it out."
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from functools import partial
 from typing import Any
 
@@ -92,7 +93,8 @@ def deterministic(
             "choose an algorithm for discrete actions."
         )
     senses = Senses(team, unpack, config.trunk, interaction.tracker)
-    parts = Parts(config, senses, team.actions, interaction, descent(config))
+    slower = dataclasses.replace(config, learning_rate=config.actor_learning_rate)
+    parts = Parts(config, senses, team.actions, interaction, descent(config), descent(slower))
     return Algorithm(
         experience=Replay(
             "steps",
@@ -114,7 +116,7 @@ def deterministic(
 def _init(parts: Parts, key: PRNGKey) -> DeterministicLearner:
     key_pair, key_tracker = jax.random.split(key)
     actor, critic = new_pair(parts, key_pair)
-    optimizers = parts.descent.init(actor), parts.descent.init(critic)
+    optimizers = parts.actor_descent.init(actor), parts.descent.init(critic)
     target = jax.tree.map(jnp.copy, (actor, critic))
     followed = start_following(parts.senses.tracker, parts.descent, key_tracker)
     return DeterministicLearner(actor, critic, target, *optimizers, *followed)
@@ -152,16 +154,16 @@ def _update(
     progress: Float[Array, ""],
 ) -> tuple[DeterministicLearner, dict[str, Float[Array, ""]]]:
     """One step of the critic's optimizer, then of the actor's, and of the targets."""
-    examples, tracker, step = examples_of(batch), parts.senses.tracker, parts.descent.step
+    examples, tracker = examples_of(batch), parts.senses.tracker
     actor, critic = learner.network, learner.critic
     (_, sums), gradients = critic_gradient(
         parts, (actor, critic), learner.target, learner.tracker, examples, key
     )
-    critic, critic_optimizer, critic_norm = step(
+    critic, critic_optimizer, critic_norm = parts.descent.step(
         critic, gradients[0], learner.critic_optimizer, progress
     )
     loss, gradient = actor_gradient(parts, (actor, critic), examples, key)
-    actor, optimizer, norm = step(actor, gradient, learner.optimizer, progress)
+    actor, optimizer, norm = parts.actor_descent.step(actor, gradient, learner.optimizer, progress)
     tau = parts.config.tau
     target = jax.tree.map(lambda old, new: old + tau * (new - old), learner.target, (actor, critic))
     followed, learned = follow(

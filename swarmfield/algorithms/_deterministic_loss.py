@@ -34,13 +34,14 @@ Pair = tuple[Network, Network]
 
 
 class Parts(NamedTuple):
-    """What a method is made of. All static."""
+    """What a method is made of; `descent` is the critic's and the tracker's. All static."""
 
     config: DeterministicConfig
     senses: Senses
     actions: Box
     interaction: Interaction
     descent: Descent
+    actor_descent: Descent
 
 
 class Examples(NamedTuple):
@@ -184,7 +185,8 @@ def _critic_loss(
     backup = partial(bootstrap, gamma=parts.config.gamma)
     y = jax.vmap(jax.vmap(backup))(after.reward, after.terminated, value)
     q = jax.vmap(partial(judge, parts, critic))(examples.now, examples.told, after.last_action)
-    loss = _mean(examples, (y - q) ** 2)
+    # Masked before it is squared: what does not count may be no number.
+    loss = _mean(examples, jnp.where(examples.share > 0, y - q, 0.0) ** 2)
     sums = {"critic_loss": loss, "q": _mean(examples, q)}
     x = jax.vmap(partial(embed, parts.senses, actor.trunk))(examples.now)
     value_next = jnp.where(after.terminated, 0.0, value)

@@ -17,6 +17,8 @@ class ACConfig(PolicyConfig):
 def build(config: ACConfig, team: TeamSpec, unpack: Unpack) -> Algorithm:
     """pi(a | o_i) and V(o_i), shared by the team; the others are part of the world.
 
+    For continuous actions, mu(o_i) and Q(o_i, a_i).
+
     Source: Mnih et al. 2016 with shared parameters, as the baseline in the reference code of
     mean-field actor-critic. Departures from that code: an update is made on rollouts of many
     environments instead of one whole episode (`rollout_length` 400 and `gae_lambda` 1 are its

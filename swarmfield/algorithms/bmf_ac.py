@@ -25,8 +25,13 @@ class BMFACConfig(BilevelOptions, PolicyConfig):
 def build(config: BMFACConfig, team: TeamSpec, unpack: Unpack) -> Algorithm:
     """pi(a | o_i, intra_i, inter_i) and V(o_i, intra_i, inter_i), fields as in BMF-Q.
 
+    For continuous actions, mu(o_i, intra_i, inter_i) and Q(o_i, a_i, intra_i, inter_i), with
+    means of the actions themselves instead of their one-hots.
+
     Source: Zheng et al. 2025, Eq. 6-7 and 9. Departures: those of `bmf_q`; advantages instead
-    of Q, and a policy that sees the field, both as in the authors' code.
+    of Q where actions are discrete, and a policy that sees the field, both as in the authors'
+    code. The continuous form is what the paper describes in words (its Eq. 9 is of a random
+    policy).
     """
     field = bilevel_field(config, team)
     return by_actions(

@@ -1,4 +1,4 @@
-"""GAT-MF: actor-critic whose agents heed their neighbours by graph attention."""
+"""GAT-MF: agents heed their neighbours by graph attention."""
 
 from __future__ import annotations
 
@@ -48,8 +48,13 @@ def build(config: GATMFConfig, team: TeamSpec, unpack: Unpack) -> Algorithm:
     of the actor and of the critic each their own; e_bar_i = sum_j att_ij e_j, a_bar_i likewise
     of last actions.
 
-    Source: Hao et al. 2023, which is deterministic and continuous; this is its form for
-    discrete actions, learned as `ac`.
+    For continuous actions, mu(e_i, e_bar_i) and Q(e_i, e_bar_i, a_i, a_bar_i), a_bar_i the
+    mean of the actions that are judged: in the actor's loss they follow mu, and nothing else
+    of the critic does.
+
+    Source: Hao et al. 2023, which is deterministic and continuous; for discrete actions this
+    is learned as `ac`. Departures: observations are embedded first (there raw states are
+    attended to), and those of the deterministic half.
     """
     kind = config.graph or ("nearest" if team.graph is None else "environment")
     neighbours = graph_of(team, kind, config.num_neighbours)

@@ -21,6 +21,8 @@ class MFACConfig(PolicyConfig):
 def build(config: MFACConfig, team: TeamSpec, unpack: Unpack) -> Algorithm:
     """pi(a | o_i) and V(o_i, a_bar), a_bar the mean action of the living team one step ago.
 
+    For continuous actions, mu(o_i) and Q(o_i, a_i, a_bar).
+
     Source: Yang et al. 2018, whose code has a state value for the paper's Q and a policy that
     does not see a_bar. Departures from that code: as `ac`.
     """

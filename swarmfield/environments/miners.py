@@ -11,7 +11,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float, Int, Integer
 
 from swarmfield.environments.options import require_count
 from swarmfield.types import (
@@ -26,8 +26,8 @@ from swarmfield.types import (
 
 OUTFLOW = 0.1
 """Miners that leave a cell in one step, if it has as many."""
-STRENGTH = 5.0
-"""Of actions, which lie in [-1, 1]: exp(-10) of what goes one way may go each other way."""
+STRENGTH = 3.0
+"""Of actions, which lie in [-1, 1]: at most 99 % go one way."""
 DIRECTIONS = ((-1, 0), (1, 0), (0, -1), (0, 1))
 """Rows and columns to the neighbour above, below, on the left and on the right."""
 MOST_CELLS = 10**7
@@ -79,7 +79,7 @@ class Miners:
 
     - field at a sample: sum over diamonds of exp(-2 r^2 / 3L), r in cells from the centre of
       the diamond's cell (all its images around the torus count); F_c sums a cell's samples;
-    - m_c = miners; min(0.1, m_c) of them leave in a step, in shares softmax(5 a_c) to the four
+    - m_c = miners; min(0.1, m_c) of them leave in a step, in shares softmax(3 a_c) to the four
       neighbours; whoever arrives moves on in the next step at the earliest;
     - reward of a cell: the change of sum_k m_k F_k over its four neighbours k.
 
@@ -214,14 +214,14 @@ class Miners:
         return np.exp(-2 * cells**2 / length).sum(axis=1).astype(np.float32)
 
     @cached_property
-    def _places(self) -> Int[np.ndarray, "N 2"]:
+    def _places(self) -> Integer[np.ndarray, "N 2"]:
         """Column and row of each cell."""
         row, column = np.divmod(np.arange(self.config.num_agents), self.side)
-        return np.stack([column, row], axis=1).astype(np.int32)
+        return np.stack([column, row], axis=1).astype(np.int16)
 
     @cached_property
     def _neighbours(self) -> Int[np.ndarray, "N 4"]:
-        column, row = self._places.T[:, :, None]
+        column, row = self._places.astype(np.int32).T[:, :, None]
         down, right = np.array(DIRECTIONS).T
         return (row + down) % self.side * self.side + (column + right) % self.side
 

@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as arrays
 from toy import NUM_ACTIONS, make_timestep
 
 from swarmfield import mean_field
-from swarmfield.types import Box, Discrete, SwarmfieldError, TeamSpec, Timestep
+from swarmfield.types import Discrete, TeamSpec, Timestep
 
 pytestmark = pytest.mark.usefixtures("strict_dtypes")
 
@@ -93,12 +93,6 @@ def test_no_field_is_nothing() -> None:
     field = mean_field.none()
     assert field.reader is None
     assert field.at(field.compute(played([0], [1]), None), jnp.int32(0)) is None
-
-
-def test_continuous_actions_are_refused() -> None:
-    team = make_team(3)._replace(name="drones", actions=Box(2))
-    with pytest.raises(SwarmfieldError, match=r"'drones' has Box.*algorithm for continuous"):
-        mean_field.team_mean(team)
 
 
 actions = arrays.arrays(np.uint8, 7, elements=st.integers(0, NUM_ACTIONS))
