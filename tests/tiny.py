@@ -38,6 +38,9 @@ KINDS_OF_RUN = [
     TOY_RUN,
     f"train bmf_q toy {_GROUPS} --opponent self {LEARNING} {_WHOLE}",
     f"train bmf_ac toy {_GROUPS} --algo.rollout-length 7 --evaluation-episodes 2 {_WHOLE}",
+    # Continuous actions, and provisional ones recorded.
+    f"train bmf_ac miners --env.num-agents 9 --num-envs 2 --algo.num-groups 2 --algo.no-delay "
+    f"--algo.group-interval 3 {LEARNING} {_WHOLE}",
 ]
 
 _PROGRAM = "import tiny, sys; sys.exit(tiny.cli.run(sys.argv[1:]))"

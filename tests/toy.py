@@ -9,12 +9,13 @@ from functools import partial
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from swarmfield.algorithms import ALGORITHMS
 from swarmfield.environments.wrappers import AutoReset
 from swarmfield.training.matchup import Policy, policy_of, random_policy, sides_of
 from swarmfield.training.program import Program
-from swarmfield.types import Discrete, Observation, Scene, TeamSpec, Timestep
+from swarmfield.types import Box, Discrete, Observation, Scene, TeamSpec, Timestep
 
 NUM_ACTIONS = 4
 
@@ -192,6 +193,67 @@ class WeatherVanes:
         n = self.num_agents
         ones = jnp.ones(n)
         return Scene(jnp.zeros((n, 2)), jnp.ones(n, bool), ones, jnp.ones(n, jnp.int32), None)
+
+
+class Drift:
+    """Do what most of the team has just done, by real numbers, as in `WeatherVanes`.
+
+    Most agents are vanes. The others earn 1 - (a - w)^2, w being the wind of the step before,
+    which they see where it is shown.
+    """
+
+    name = "drift"
+    interchangeable = False
+    sides = (("flock",),)
+    extent = (1.0, 1.0)
+    description = "drift"
+    max_steps = 8
+    num_agents = 12
+    num_vanes = 9
+    best_return = (max_steps - 1) * (num_agents - num_vanes)
+    blind_return = best_return * 2 / 3
+    """Of doing nothing: the wind is uniform in [-1, 1]."""
+
+    def __init__(self, *, shown):
+        self.shown = shown
+        beside = (np.arange(self.num_agents)[:, None] + np.array([-1, 1])) % self.num_agents
+        self.teams = (TeamSpec("flock", self.num_agents, Box(1), None, 2, graph=beside),)
+
+    def reset(self, key):
+        del key
+        state = Wind(jnp.zeros(()), jnp.int32(0))
+        return state, self._timesteps(state, jnp.zeros((self.num_agents, 1)), state.blows)
+
+    def step(self, key, state, actions):
+        vane = jnp.arange(self.num_agents) < self.num_vanes
+        wind = jax.random.uniform(key, minval=-1.0)
+        executed = jnp.where(vane[:, None], wind, actions["flock"])
+        earned = 1 - (executed[:, 0] - state.blows) ** 2
+        reward = jnp.where(vane | (state.time == 0), 0.0, earned)
+        state = Wind(wind, state.time + 1)
+        return state, self._timesteps(state, executed, reward)
+
+    def _timesteps(self, state, last_action, reward):
+        timestep = make_timestep(
+            self.num_agents,
+            shared={"wind": state.blows},
+            first=state.time == 0,
+            last_action=last_action,
+            reward=jnp.broadcast_to(reward, (self.num_agents,)),
+            truncated=state.time >= self.max_steps,
+        )
+        return {"flock": timestep}
+
+    def unpack(self, team, timestep, index):
+        wind = jnp.where(self.shown, timestep.shared["wind"], 0.0)
+        return Observation(None, jnp.stack([wind, (index < self.num_vanes).astype(jnp.float32)]))
+
+    def observe(self, state, team):
+        vane = (jnp.arange(self.num_agents) < self.num_vanes).astype(jnp.float32)
+        wind = jnp.full(self.num_agents, jnp.where(self.shown, state.blows, 0.0))
+        return Observation(None, jnp.stack([wind, vane], axis=1))
+
+    scene = WeatherVanes.scene
 
 
 def answering(shift):

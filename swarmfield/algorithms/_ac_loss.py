@@ -11,12 +11,12 @@ from jaxtyping import Array, Float
 
 from swarmfield.algorithms._ac_config import ActorCriticConfig
 from swarmfield.algorithms._descent import Descent
+from swarmfield.algorithms._following import Steps, loss_of_steps
 from swarmfield.algorithms._interaction import Interaction
-from swarmfield.algorithms._perception import Recorded, Senses, as_if_done, embed, see
+from swarmfield.algorithms._perception import Recorded, Senses, as_if_done, embed
 from swarmfield.chunks import sum_over_chunks
 from swarmfield.distributions import mask_illegal
-from swarmfield.mean_field import Outcome
-from swarmfield.networks import ActorCriticNetwork, Glimpse
+from swarmfield.networks import ActorCriticNetwork
 from swarmfield.returns import gae
 from swarmfield.types import PRNGKey, Timestep, Trajectory
 
@@ -122,31 +122,8 @@ def _loss(
     config = parts.config
     loss = sums["actor_loss"] + config.value_weight * sums["critic_loss"]
     loss = loss - config.entropy_weight * sums["entropy"]
-    more, sums["tracker"] = _tracker_loss(parts, batch_size, network, tracker, x, examples, key)
-    return loss + more, {"loss": loss, **sums}
-
-
-def _tracker_loss(
-    parts: Parts,
-    batch_size: int,
-    network: ActorCriticNetwork,
-    tracker: Any,
-    x: Float[Array, "M N X"],
-    examples: Examples,
-    key: PRNGKey,
-) -> tuple[Float[Array, ""], Any]:
-    learning = parts.senses.learning
-    if learning is None:
-        return jnp.zeros(()), None
-    agents = jnp.arange(x.shape[1])
-    observation = jax.vmap(lambda step: see(parts.senses, step, agents))(examples.now)
-    x_next = jnp.zeros_like(x)
-    if learning.looks_ahead:
-        x_next = jax.vmap(partial(embed, parts.senses, network.trunk))(examples.after)
-    glimpse = Glimpse(observation, x, examples.now.last_action)
-    outcome = Outcome(examples.after.reward, examples.value_next, x_next)
-    flat = jax.tree.map(
-        lambda y: jax.lax.stop_gradient(y).reshape(-1, *y.shape[2:]),
-        (glimpse, outcome, examples.share),
+    steps = Steps(examples.now, examples.after, examples.value_next, examples.share)
+    more, sums["tracker"] = loss_of_steps(
+        parts.senses, (network.trunk, tracker), x, steps, batch_size, key
     )
-    return learning.loss(tracker, *flat, batch_size, key)
+    return loss + more, {"loss": loss, **sums}

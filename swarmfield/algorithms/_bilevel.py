@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from swarmfield.algorithms._options import NOT_NEGATIVE, POSITIVE, PROBABILITY, require
-from swarmfield.mean_field import MeanField, bilevel, num_actions
+from swarmfield.mean_field import MeanField, action_size, bilevel
 from swarmfield.mean_field.groups import Weights
 from swarmfield.mean_field.representation import (
     KL,
@@ -92,7 +92,7 @@ def bilevel_field(config: Any, team: TeamSpec) -> MeanField:
     )
     grouping = GroupingConfig(config.grouping, config.num_groups, config.group_interval)
     size = trunk_size(config.trunk, team)
-    tracker, code_size = dynamic_groups(grouping, represented, team, num_actions(team), size)
+    tracker, code_size = dynamic_groups(grouping, represented, team, action_size(team), size)
     field = bilevel(
         team,
         tracker,

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from swarmfield.algorithms._descent import Descent
-from swarmfield.mean_field import Tracker
+from swarmfield.algorithms._perception import Senses, embed, see
+from swarmfield.mean_field import Outcome, Tracker
+from swarmfield.networks import Glimpse, Trunk
 from swarmfield.types import PRNGKey, Timestep
 
 Followed = tuple[Any, Any]
@@ -35,6 +38,54 @@ def measure(tracker: Tracker | None, timestep: Timestep, record: Any, next_recor
         return {}
     measured = jax.vmap(tracker.measure)(timestep, record, next_record)
     return {name: jnp.mean(values) for name, values in measured.items()}
+
+
+class Steps(NamedTuple):
+    """Whole steps to learn from, and those after them.
+
+    `value_next` is V at the step after, 0 where an agent has no future; `share` each agent's
+    part of the mean.
+    """
+
+    now: Timestep
+    after: Timestep
+    value_next: Float[Array, "M N"]
+    share: Float[Array, "M N"]
+
+
+def loss_of_steps(
+    senses: Senses,
+    learned: tuple[Trunk, Any],
+    x: Float[Array, "M N X"],
+    steps: Steps,
+    batch_size: int,
+    key: PRNGKey,
+) -> tuple[Float[Array, ""], Any]:
+    """The tracker's part of the loss, and its sums; 0 and None where it learns nothing.
+
+    Args:
+        senses: How the team perceives, and its tracker.
+        learned: The policy's trunk, which gets no gradient, and the tracker's parameters.
+        x: What the trunk makes of all agents at `steps.now`.
+        steps: Some of the batch.
+        batch_size: Agents in the whole batch.
+        key: Draws what the loss draws.
+    """
+    learning, (trunk, parameters) = senses.learning, learned
+    if learning is None:
+        return jnp.zeros(()), None
+    agents = jnp.arange(x.shape[1])
+    observation = jax.vmap(lambda step: see(senses, step, agents))(steps.now)
+    x_next = jnp.zeros_like(x)
+    if learning.looks_ahead:
+        x_next = jax.vmap(partial(embed, senses, trunk))(steps.after)
+    glimpse = Glimpse(observation, x, steps.now.last_action)
+    outcome = Outcome(steps.after.reward, steps.value_next, x_next)
+    flat = jax.tree.map(
+        lambda y: jax.lax.stop_gradient(y).reshape(-1, *y.shape[2:]),
+        (glimpse, outcome, steps.share),
+    )
+    return learning.loss(parameters, *flat, batch_size, key)
 
 
 def follow(

@@ -22,15 +22,17 @@ class Interaction(NamedTuple):
     Attributes:
         init: `(key) -> module`, its part of the network.
         added: `(module) -> sizes`: how many numbers it adds for the actor, and for the critic.
-        tell: `(module, embeddings [N, X], timestep, record) -> Told`.
-        tracker: What must be followed from step to step, if anything; `record` is its.
+        tell: `(module, embeddings [N, X], timestep, record) -> Told`, `record` being the
+            tracker's. A critic of actions adds those it judges, `[N, A]`, for means of what is
+            done now instead of what was done last.
+        tracker: What must be followed from step to step, if anything.
         delayed: As a `MeanField`'s.
         groups: As a `MeanField`'s.
     """
 
     init: Callable[[PRNGKey], Any]
     added: Callable[[Any], tuple[int, int]]
-    tell: Callable[[Any, Float[Array, "N X"], Timestep, Any], Told]
+    tell: Callable[..., Told]
     tracker: Tracker | None = None
     delayed: bool = True
     groups: Groups | None = None
@@ -50,7 +52,9 @@ def through_field(field: MeanField, *, actor_sees: bool) -> Interaction:
     """
     assert field.reader is not None
 
-    def tell(module: Any, x: Float[Array, "N X"], timestep: Timestep, record: Any) -> Told:
+    def tell(
+        module: Any, x: Float[Array, "N X"], timestep: Timestep, record: Any, _judged: Any = None
+    ) -> Told:
         value = field.compute(timestep, record)
         told = module(jax.vmap(lambda index: field.at(value, index))(jnp.arange(x.shape[0])))
         return (told if actor_sees else None), told

@@ -71,6 +71,34 @@ def groups_of(groups: Groups | None, recorded_of: Callable[[Any], Recorded]) -> 
     return lambda timestep, record: groups(timestep, recorded_of(record).tracked)
 
 
+PROVISIONAL = 2
+"""Folded into a key of acting for provisional actions."""
+
+
+def decide(
+    choose: Callable[[Recorded, PRNGKey], Array],
+    tracked: Any,
+    timestep: Timestep,
+    key: PRNGKey,
+    *,
+    delayed: bool,
+) -> tuple[Array, Recorded]:
+    """Actions chosen by the field of the last ones or of provisional ones; and what is recorded.
+
+    Args:
+        choose: `(recorded, key) -> actions [N]`.
+        tracked: The tracker's record.
+        timestep: What is acted on.
+        key: Draws the actions.
+        delayed: As a `MeanField`'s.
+    """
+    recorded = Recorded(tracked)
+    if not delayed:
+        provisional = choose(recorded, jax.random.fold_in(key, PROVISIONAL))
+        recorded = Recorded(tracked, provisional.astype(timestep.last_action.dtype))
+    return choose(recorded, key), recorded
+
+
 def as_if_done(timestep: Timestep, recorded: Recorded) -> Timestep:
     """The timestep with provisional actions, where there are any, as the last ones."""
     if recorded.provisional is None:

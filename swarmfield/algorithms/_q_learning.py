@@ -16,6 +16,7 @@ from swarmfield.algorithms._perception import (
     Player,
     Recorded,
     Senses,
+    decide,
     groups_of,
     perceive,
     player_of,
@@ -42,8 +43,8 @@ from swarmfield.types import (
     Unpack,
 )
 
-# Folded into a key: a learner's for its tracker, an act's for provisional actions.
-_TRACKER, _PROVISIONAL = 1, 2
+_TRACKER = 1
+"""Folded into a learner's key for its tracker."""
 
 
 def q_learning(
@@ -112,11 +113,8 @@ def _act(
         q = in_chunks(judge, jnp.arange(x.shape[0]), parts.senses.agents_at_once)
         return _draw(parts.config, mask_illegal(q, timestep.legal), timestep, key, explore)
 
-    recorded = Recorded(tracked)
-    if not parts.field.delayed:
-        provisional = choose(recorded, jax.random.fold_in(key, _PROVISIONAL))
-        recorded = Recorded(tracked, provisional.astype(timestep.last_action.dtype))
-    return choose(recorded, key), memory, recorded
+    actions, recorded = decide(choose, tracked, timestep, key, delayed=parts.field.delayed)
+    return actions, memory, recorded
 
 
 def _draw(

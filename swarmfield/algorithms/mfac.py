@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from swarmfield import mean_field
-from swarmfield.algorithms._ac_config import ActorCriticConfig
-from swarmfield.algorithms._actor_critic import actor_critic
+from swarmfield.algorithms._by_actions import PolicyConfig, by_actions
 from swarmfield.algorithms._interaction import through_field
 from swarmfield.types import Algorithm, TeamSpec, Unpack
 
 
 @dataclass(frozen=True)
-class MFACConfig(ActorCriticConfig):
+class MFACConfig(PolicyConfig):
     """Options of mean-field actor-critic."""
 
     actor_uses_field: bool = False
@@ -22,10 +21,12 @@ class MFACConfig(ActorCriticConfig):
 def build(config: MFACConfig, team: TeamSpec, unpack: Unpack) -> Algorithm:
     """pi(a | o_i) and V(o_i, a_bar), a_bar the mean action of the living team one step ago.
 
+    For continuous actions, mu(o_i) and Q(o_i, a_i, a_bar).
+
     Source: Yang et al. 2018, whose code has a state value for the paper's Q and a policy that
     does not see a_bar. Departures from that code: as `ac`.
     """
     field = mean_field.team_mean(team)
-    return actor_critic(
+    return by_actions(
         config, team, unpack, through_field(field, actor_sees=config.actor_uses_field)
     )

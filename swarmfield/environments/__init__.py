@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from swarmfield.environments import firefighter
+from swarmfield.environments import firefighter, miners
 from swarmfield.environments.gridworld import adversarial_pursuit, battle
 from swarmfield.registry import Entry, configure, lookup
 from swarmfield.types import Environment
@@ -20,6 +20,9 @@ ENVIRONMENTS: dict[str, Entry] = {
         firefighter.FirefighterConfig,
         firefighter.Firefighter,
         "fighters between burning houses, two at a time put a fire out",
+    ),
+    "miners": Entry(
+        miners.MinersConfig, miners.Miners, "cells send miners towards diamonds, by real numbers"
     ),
 }
 

@@ -156,9 +156,9 @@ def _check_repeatable(compiled: _Compiled, moment: _Moment) -> None:
     _require_equal(again, (moment.state, moment.timesteps), "the same key gives different steps.")
     alive = {name: timestep.alive for name, timestep in moment.previous.items()}
     others = {
-        team.name: jnp.where(alive[team.name], moment.actions[team.name], 0)
+        team.name: _only_of(alive[team.name], moment.actions[team.name])
         for team in compiled.environment.teams
-        if isinstance(team.actions, Discrete)
+        if isinstance(team.actions, Discrete | Box)
     }
     _, timesteps = compiled.step(moment.key, moment.before, moment.actions | others)
     for name, timestep in timesteps.items():
@@ -167,6 +167,11 @@ def _check_repeatable(compiled: _Compiled, moment: _Moment) -> None:
             _outcome(moment.timesteps[name], alive[name]),
             "the actions of the dead change what happens.",
         )
+
+
+def _only_of(alive: Bool[Array, " N"], actions: Array) -> Array:
+    """Zero for the dead."""
+    return jnp.where(alive.reshape(-1, *[1] * (actions.ndim - 1)), actions, 0)
 
 
 def _outcome(timestep: Timestep, alive: Bool[Array, " N"]) -> tuple[Any, ...]:

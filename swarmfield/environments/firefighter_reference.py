@@ -1,17 +1,14 @@
-"""Scripted firefighters to compare with, and what they earn."""
+"""Scripted firefighters to compare with."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Int
 
 from swarmfield.environments.firefighter import LEFT, RIGHT, Firefighter, FirefighterState
+from swarmfield.environments.scripted import Choose
 from swarmfield.types import PRNGKey
-
-Choose = Callable[[Firefighter, FirefighterState, PRNGKey], Int[Array, " N"]]
 
 
 def choose_random(_world: Firefighter, state: FirefighterState, key: PRNGKey) -> Int[Array, " N"]:
@@ -43,30 +40,3 @@ POLICIES: dict[str, Choose] = {
     "greedy": choose_greedily,
     "pairs": choose_in_pairs,
 }
-
-
-def reference_returns(
-    world: Firefighter, choose: Choose, num_episodes: int, key: PRNGKey
-) -> Float[Array, " M"]:
-    """The team's return in each of M episodes: the sum of all rewards.
-
-    Args:
-        world: The environment.
-        choose: One of `POLICIES`, or another function of (world, state, key).
-        num_episodes: M.
-        key: Where all randomness comes from.
-    """
-
-    def play(key: PRNGKey) -> Float[Array, ""]:
-        key_reset, key_play = jax.random.split(key)
-
-        def step(state: FirefighterState, key: PRNGKey) -> tuple[FirefighterState, Array]:
-            key_choose, key_step = jax.random.split(key)
-            actions = {"fighters": choose(world, state, key_choose)}
-            state, timesteps = world.step(key_step, state, actions)
-            return state, jnp.sum(timesteps["fighters"].reward)
-
-        state, _ = world.reset(key_reset)
-        return jnp.sum(jax.lax.scan(step, state, jax.random.split(key_play, world.max_steps))[1])
-
-    return jax.jit(jax.vmap(play))(jax.random.split(key, num_episodes))

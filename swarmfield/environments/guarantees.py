@@ -8,7 +8,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from swarmfield.types import Discrete, Environment, SwarmfieldError, TeamSpec, Timestep
+from swarmfield.types import Box, Discrete, Environment, SwarmfieldError, TeamSpec, Timestep
 
 _TYPES = {
     "first": np.bool_,
@@ -69,6 +69,9 @@ def check_reset(environment: Environment, timesteps: Mapping[str, Timestep]) -> 
         if isinstance(team.actions, Discrete):
             none = np.asarray(timestep.last_action) == team.actions.num_actions
             require(none, f"last_action is not num_actions, which means none, {at}.")
+        if isinstance(team.actions, Box):
+            none = np.asarray(timestep.last_action) == 0
+            require(none, f"last_action is not zero, which means none, {at}.")
 
 
 def _check_shapes(team: TeamSpec, timestep: Timestep) -> None:
@@ -78,6 +81,8 @@ def _check_shapes(team: TeamSpec, timestep: Timestep) -> None:
     }
     if isinstance(actions, Discrete):
         expected["last_action"] = ((n,), np.integer)
+    if isinstance(actions, Box):
+        expected["last_action"] = ((n, actions.dimensions), np.floating)
     if isinstance(actions, Discrete) and timestep.legal is not None:
         expected["legal"] = ((n, actions.num_actions), np.bool_)
     for name, (shape, kind) in expected.items():
@@ -124,3 +129,8 @@ def check_life(team: TeamSpec, old: Timestep, new: Timestep) -> None:
         last = np.asarray(new.last_action)[was_alive]
         in_range = (last >= 0) & (last <= team.actions.num_actions)
         require(in_range, f"a last_action {of} is no action: it must be in 0 ... num_actions.")
+    if isinstance(team.actions, Box):
+        last = np.asarray(new.last_action)[was_alive]
+        low, high = team.actions.low, team.actions.high
+        in_range = (last >= low) & (last <= high)
+        require(in_range, f"a last_action {of} is no action: it must be in {low} ... {high}.")

@@ -7,11 +7,19 @@ such as groups that are kept for a while, brings a tracker, which follows the te
 time and records what the field needs to be computed again.
 """
 
-from swarmfield.mean_field.field import Learning, MeanField, Tracker, none, num_actions
+from swarmfield.mean_field.field import (
+    Learning,
+    MeanField,
+    Tracker,
+    action_size,
+    action_vectors,
+    none,
+    num_actions,
+)
 from swarmfield.mean_field.groups import bilevel
 from swarmfield.mean_field.neighbours import nearest, radius
 from swarmfield.mean_field.representation import Outcome
-from swarmfield.mean_field.team import one_hot_actions, team_mean
+from swarmfield.mean_field.team import last_vectors, team_mean
 from swarmfield.mean_field.types import type_means, types_by_actions
 
 __all__ = [
@@ -19,11 +27,13 @@ __all__ = [
     "MeanField",
     "Outcome",
     "Tracker",
+    "action_size",
+    "action_vectors",
     "bilevel",
+    "last_vectors",
     "nearest",
     "none",
     "num_actions",
-    "one_hot_actions",
     "radius",
     "team_mean",
     "type_means",

@@ -20,7 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from swarmfield.mean_field.field import num_actions
+from swarmfield.mean_field.field import action_size, action_vectors
 from swarmfield.mean_field.neighbours import LARGEST_DENSE, squared_distances
 from swarmfield.types import PRNGKey, SwarmfieldError, TeamSpec, Timestep
 
@@ -122,4 +122,4 @@ def heeded(
 
 def last_actions(team: TeamSpec, timestep: Timestep) -> Float[Array, "N A"]:
     """u_j; zero where there was no action."""
-    return jax.nn.one_hot(timestep.last_action, num_actions(team))
+    return action_vectors(timestep.last_action, action_size(team))

@@ -5,10 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from jaxtyping import Array, Float, Int, PyTree
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int, Num, PyTree
 
 from swarmfield.networks import FieldReader, Glimpse
-from swarmfield.types import Discrete, Groups, PRNGKey, SwarmfieldError, TeamSpec, Timestep
+from swarmfield.types import (
+    Box,
+    Discrete,
+    Groups,
+    PRNGKey,
+    SwarmfieldError,
+    TeamSpec,
+    Timestep,
+)
 
 Part = PyTree
 """What of a field concerns one agent: a tuple of vectors, or what the field's reader takes."""
@@ -90,7 +100,30 @@ def num_actions(team: TeamSpec) -> int:
     """Number of a team's discrete actions; anything else is refused."""
     if not isinstance(team.actions, Discrete):
         raise SwarmfieldError(
-            f"Mean actions need discrete actions, but team {team.name!r} has {team.actions}; "
-            "choose an algorithm for continuous actions."
+            f"This method needs discrete actions, but team {team.name!r} has {team.actions}; "
+            "choose an algorithm for continuous actions: ac, mfac, gatmf or bmf_ac."
         )
     return team.actions.num_actions
+
+
+def action_size(team: TeamSpec) -> int:
+    """Numbers of an action's vector u: of a one-hot, or of a continuous action itself.
+
+    Raises:
+        SwarmfieldError: The team takes several actions at once.
+    """
+    if isinstance(team.actions, Box):
+        return team.actions.dimensions
+    return num_actions(team)
+
+
+def action_vectors(action: Num[Array, ...], size: int) -> Float[Array, "... A"]:
+    """u: one-hots of whole numbers, zero where out of range; real vectors as they are.
+
+    Args:
+        action: Discrete actions `[...]`, or continuous ones `[..., A]`.
+        size: A, as `action_size` gives it.
+    """
+    if jnp.issubdtype(action.dtype, jnp.floating):
+        return action
+    return jax.nn.one_hot(action, size)

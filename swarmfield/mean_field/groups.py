@@ -18,8 +18,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, UInt8
 
-from swarmfield.mean_field.field import MeanField, Tracker, num_actions, read_vectors
-from swarmfield.mean_field.team import count_actions
+from swarmfield.mean_field.field import MeanField, Tracker, action_size, read_vectors
+from swarmfield.mean_field.team import sum_actions
 from swarmfield.networks import FieldReader, Linear
 from swarmfield.types import PRNGKey, TeamSpec, Timestep
 
@@ -57,8 +57,8 @@ def group_actions(
     """
     alive = timestep.alive.astype(jnp.int32)
     size = jnp.zeros(num_groups, jnp.int32).at[label].add(alive, mode="drop").astype(jnp.float32)
-    counts = count_actions(timestep, num_actions, label, num_groups)
-    return counts / jnp.maximum(size, 1.0)[:, None], size
+    total = sum_actions(timestep, num_actions, label, num_groups)
+    return total / jnp.maximum(size, 1.0)[:, None], size
 
 
 def softmax_cos(
@@ -144,7 +144,7 @@ def bilevel(
     """The field of both levels, or of both merged into one vector.
 
     Args:
-        team: The team; its actions must be discrete.
+        team: The team.
         tracker: Records a `Grouping`; None where somebody else does.
         num_groups: K.
         size: Length Z of a representation.
@@ -152,7 +152,7 @@ def bilevel(
         temperature: Of `softmax_cos`, > 0.
         merged: One vector sum_n w_mn g_n with n = m included, as in the authors' code.
     """
-    actions = num_actions(team)
+    actions = action_size(team)
 
     def compute(timestep: Timestep, grouping: Grouping) -> GroupField:
         label = grouping.label.astype(jnp.int32)

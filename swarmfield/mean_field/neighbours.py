@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from swarmfield.mean_field.field import MeanField, num_actions, read_vectors
+from swarmfield.mean_field.field import MeanField, action_size, action_vectors, read_vectors
 from swarmfield.types import SwarmfieldError, TeamSpec, Timestep
 
 LARGEST_DENSE = 8192
@@ -22,7 +22,7 @@ def nearest(team: TeamSpec, count: int | None = None, fraction: float = 0.1) -> 
     team mates the lower index counts first. Fewer than K living: all of them; none: zeros.
 
     Args:
-        team: The team; its actions must be discrete.
+        team: The team.
         count: K >= 1, or None to take a fraction.
         fraction: Share of the team in (0, 1].
     """
@@ -40,7 +40,7 @@ def radius(team: TeamSpec, distance: float) -> MeanField:
     """The mean last action of living team mates within `distance`, self excluded.
 
     Args:
-        team: The team; its actions must be discrete.
+        team: The team.
         distance: In the environment's units (cells on a grid), Euclidean, inclusive.
     """
     return _weighted(team, "radius", lambda squared: (squared <= distance**2).astype(squared.dtype))
@@ -50,7 +50,7 @@ def _weighted(
     team: TeamSpec, name: str, weights: Callable[[Float[Array, " N"]], Float[Array, " N"]]
 ) -> MeanField:
     """sum_j w_ij u_j / max(1, sum_j w_ij); a row is computed only for the agents asked for."""
-    size = num_actions(team)
+    size = action_size(team)
     if team.num_agents > LARGEST_DENSE:
         raise SwarmfieldError(
             f"The {name} mean action looks at all pairs of agents, and team {team.name!r} has "
@@ -60,7 +60,7 @@ def _weighted(
 
     def at(timestep: Timestep, index: Int[Array, ""]) -> tuple[Float[Array, " A"]]:
         weight = weights(squared_distances(timestep, index))
-        actions = jax.nn.one_hot(timestep.last_action, size)
+        actions = action_vectors(timestep.last_action, size)
         return (weight @ actions / jnp.maximum(jnp.sum(weight), 1.0),)
 
     return MeanField(lambda timestep, _record: timestep, at, read_vectors(size))

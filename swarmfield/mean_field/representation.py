@@ -1,6 +1,6 @@
 """What an agent is like, in a few numbers: an autoencoder trained beside the policy.
 
-    z ~ N(mu(x), sigma(x)^2),   x = (embedding or observation, one-hot last action), normalised
+    z ~ N(mu(x), sigma(x)^2),   x = (embedding or observation, last action u), normalised
     L = w_r ( sum_dims (x_hat(z) - x)^2 + beta sum_dims KL(N(mu, sigma) || N(0, 1)) )
       + w_p ( p(z, x) - y )^2,        y = r + gamma (1 - d) V(s')
 
@@ -25,6 +25,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from swarmfield.mean_field.field import action_vectors
 from swarmfield.networks import MLP, Glimpse
 from swarmfield.types import PRNGKey, TeamSpec
 
@@ -134,7 +135,7 @@ def inputs_of(
     config: RepresentationConfig, num_actions: int, glimpse: Glimpse
 ) -> Float[Array, "*B D"]:
     """x, not normalised yet. Nothing learned here changes what the policy sees."""
-    action = jax.nn.one_hot(glimpse.last_action, num_actions)
+    action = action_vectors(glimpse.last_action, num_actions)
     if config.inputs == "embedding":
         return jax.lax.stop_gradient(jnp.concatenate([glimpse.embedding, action], axis=-1))
     view, features = glimpse.observation

@@ -4,40 +4,43 @@ from __future__ import annotations
 
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from swarmfield.mean_field.field import MeanField, num_actions, read_vectors
+from swarmfield.mean_field.field import MeanField, action_size, action_vectors, read_vectors
 from swarmfield.types import TeamSpec, Timestep
 
 
-def one_hot_actions(timestep: Timestep, num_actions: int) -> Float[Array, "N A"]:
-    """u_j: the one-hot of the last action; zero for the dead and where there was no action."""
-    one_hot = jax.nn.one_hot(timestep.last_action, num_actions)
-    return jnp.where(timestep.alive[:, None], one_hot, 0.0)
+def last_vectors(timestep: Timestep, size: int) -> Float[Array, "N A"]:
+    """u_j: the vector of the last action; zero for the dead and where there was no action."""
+    vectors = action_vectors(timestep.last_action, size)
+    return jnp.where(timestep.alive[:, None], vectors, 0.0)
 
 
-def count_actions(
+def sum_actions(
     timestep: Timestep,
-    num_actions: int,
+    size: int,
     label: Int[Array, " N"] | None = None,
     num_groups: int = 1,
 ) -> Float[Array, "K A"]:
-    """How many of each group's living did what last, without an [N, A] array.
+    """The sum of u_j over each group's living; of discrete actions without an [N, A] array.
 
     Args:
         timestep: What was done; an agent that has not acted yet is not counted.
-        num_actions: A.
+        size: A.
         label: Group of each agent; all are of one if not given.
         num_groups: K.
     """
+    if jnp.issubdtype(timestep.last_action.dtype, jnp.floating):
+        group = jnp.zeros(timestep.alive.shape, jnp.int32) if label is None else label
+        total = jnp.zeros((num_groups, size))
+        return total.at[group].add(last_vectors(timestep, size), mode="drop")
     action = timestep.last_action.astype(jnp.int32)
-    cell = action if label is None else label * num_actions + action
-    cell = jnp.where(action < num_actions, cell, num_groups * num_actions)
-    counts = jnp.zeros(num_groups * num_actions, jnp.int32)
+    cell = action if label is None else label * size + action
+    cell = jnp.where(action < size, cell, num_groups * size)
+    counts = jnp.zeros(num_groups * size, jnp.int32)
     counts = counts.at[cell].add(timestep.alive.astype(jnp.int32), mode="drop")
-    return counts.reshape(num_groups, num_actions).astype(jnp.float32)
+    return counts.reshape(num_groups, size).astype(jnp.float32)
 
 
 def team_mean(team: TeamSpec, *, include_self: bool = True) -> MeanField:
@@ -46,22 +49,22 @@ def team_mean(team: TeamSpec, *, include_self: bool = True) -> MeanField:
     a_bar_i = sum_j m_j u_j / max(1, sum_j m_j), over all j, or over j != i.
 
     Args:
-        team: The team; its actions must be discrete.
+        team: The team.
         include_self: Whether an agent's own action counts. The reference code counts it, and
             then the field is one vector for the whole team.
 
     Source: Yang et al. 2018, over the team as in their reference code; delayed: the actions
     are those of the step before.
     """
-    size = num_actions(team)
+    size = action_size(team)
 
     def with_self(timestep: Timestep, _record: Any) -> Float[Array, " A"]:
-        return count_actions(timestep, size)[0] / jnp.maximum(_number(timestep.alive), 1.0)
+        return sum_actions(timestep, size)[0] / jnp.maximum(_number(timestep.alive), 1.0)
 
     def without_self(timestep: Timestep, _record: Any) -> Float[Array, "N A"]:
-        own = one_hot_actions(timestep, size)
+        own = last_vectors(timestep, size)
         others = _number(timestep.alive) - timestep.alive.astype(jnp.float32)
-        return (count_actions(timestep, size) - own) / jnp.maximum(others, 1.0)[:, None]
+        return (sum_actions(timestep, size) - own) / jnp.maximum(others, 1.0)[:, None]
 
     reader = read_vectors(size)
     if include_self:

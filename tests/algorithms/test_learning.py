@@ -5,7 +5,7 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 import pytest
-from toy import Toy, ToyConfig, WeatherVanes, make_algorithm, make_program
+from toy import Drift, Toy, ToyConfig, WeatherVanes, make_algorithm, make_program
 
 from swarmfield.training import program as loop
 
@@ -30,11 +30,12 @@ OPTIONS = {
     "bmf_ac": SEES_FIELD,
 }
 NUM_ENVS = 8
+CONTINUOUS = REPLAY | {"actor_learning_rate": 1e-3, "explore_start": 0.5}
 
 
-def learn(name: str, environment, steps: int) -> float:
+def learn(name: str, environment, steps: int, options=None) -> float:
     """The mean return of the episodes in the last fifth of a run."""
-    algorithm = make_algorithm(name, environment, **OPTIONS[name])
+    algorithm = make_algorithm(name, environment, **(options or OPTIONS[name]))
     program = make_program(algorithm, environment, NUM_ENVS, steps * NUM_ENVS)
     advance = jax.jit(partial(loop.advance, program))
     last = steps // 5
@@ -76,3 +77,20 @@ def test_what_only_the_mean_action_shows_is_learned_by_those_who_see_it(
 def test_what_only_the_mean_action_shows_is_not_learned_by_others(name: str) -> None:
     environment = WeatherVanes()
     assert learn(name, environment, 400) <= 0.35 * environment.best_return
+
+
+@pytest.mark.parametrize("name", ["ac", "gatmf"])
+def test_a_continuous_policy_learns_what_is_seen(name: str) -> None:
+    environment = Drift(shown=True)
+    assert learn(name, environment, 500, CONTINUOUS) >= 0.88 * environment.best_return
+
+
+@pytest.mark.parametrize("name", ["mfac", "bmf_ac"])
+def test_a_continuous_policy_learns_what_only_the_mean_action_shows(name: str) -> None:
+    environment, options = Drift(shown=False), CONTINUOUS | {"actor_uses_field": True}
+    assert learn(name, environment, 500, options) >= 0.88 * environment.best_return
+
+
+def test_a_continuous_policy_does_not_learn_what_is_not_seen() -> None:
+    environment = Drift(shown=False)
+    assert learn("ac", environment, 500, CONTINUOUS) <= 1.05 * environment.blind_return

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from swarmfield.environments import make
 from swarmfield.environments.conformance import check_environment
 from swarmfield.environments.firefighter import FirefighterState
-from swarmfield.environments.firefighter_reference import POLICIES, reference_returns
+from swarmfield.environments.firefighter_reference import POLICIES
+from swarmfield.environments.scripted import reference_returns
 from swarmfield.types import SwarmfieldError
 
 KEY = jax.random.key(0)

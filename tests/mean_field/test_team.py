@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as arrays
 from toy import NUM_ACTIONS, make_timestep
 
 from swarmfield import mean_field
-from swarmfield.types import Box, Discrete, SwarmfieldError, TeamSpec, Timestep
+from swarmfield.types import Discrete, TeamSpec, Timestep
 
 pytestmark = pytest.mark.usefixtures("strict_dtypes")
 
@@ -84,8 +84,8 @@ def test_the_last_one_alive_has_no_others() -> None:
     np.testing.assert_array_equal(rows(True, timestep)[1], [0, 1, 0, 0])
 
 
-def test_one_hot_actions_by_hand() -> None:
-    one_hot = mean_field.one_hot_actions(played([2, 0, NONE], [1, 0, 1]), NUM_ACTIONS)
+def test_last_vectors_by_hand() -> None:
+    one_hot = mean_field.last_vectors(played([2, 0, NONE], [1, 0, 1]), NUM_ACTIONS)
     np.testing.assert_array_equal(one_hot, [[0, 0, 1, 0], [0] * 4, [0] * 4])
 
 
@@ -93,12 +93,6 @@ def test_no_field_is_nothing() -> None:
     field = mean_field.none()
     assert field.reader is None
     assert field.at(field.compute(played([0], [1]), None), jnp.int32(0)) is None
-
-
-def test_continuous_actions_are_refused() -> None:
-    team = make_team(3)._replace(name="drones", actions=Box(2))
-    with pytest.raises(SwarmfieldError, match=r"'drones' has Box.*algorithm for continuous"):
-        mean_field.team_mean(team)
 
 
 actions = arrays.arrays(np.uint8, 7, elements=st.integers(0, NUM_ACTIONS))

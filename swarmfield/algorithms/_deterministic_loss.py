@@ -1,0 +1,199 @@
+"""What deterministic policy gradients minimise: the critic's error, and minus its value."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PyTree
+
+from swarmfield.algorithms._descent import Descent
+from swarmfield.algorithms._deterministic_config import DeterministicConfig
+from swarmfield.algorithms._following import Steps, loss_of_steps
+from swarmfield.algorithms._interaction import Interaction
+from swarmfield.algorithms._perception import Recorded, Senses, as_if_done, embed
+from swarmfield.chunks import sum_over_chunks
+from swarmfield.networks import MLP, Trunk
+from swarmfield.returns import bootstrap
+from swarmfield.types import Box, PRNGKey, Timestep, Transitions
+
+
+class Network(eqx.Module):
+    """A trunk, a part of the interaction, and a head 128 -> 64 on what both say."""
+
+    trunk: Trunk
+    interaction: PyTree
+    head: MLP
+
+
+Pair = tuple[Network, Network]
+"""An actor and a critic. Each has an interaction of its own and uses its part of it."""
+
+
+class Parts(NamedTuple):
+    """What a method is made of; `descent` is the critic's and the tracker's. All static."""
+
+    config: DeterministicConfig
+    senses: Senses
+    actions: Box
+    interaction: Interaction
+    descent: Descent
+    actor_descent: Descent
+
+
+class Examples(NamedTuple):
+    """Whole steps to learn from; `share` is each agent's part of the mean, 0 for none.
+
+    `told` is what acting at `now` recorded, `told_after` what it did at `after`.
+    """
+
+    now: Timestep
+    after: Timestep
+    told: Recorded
+    told_after: Recorded
+    share: Float[Array, "M N"]
+
+
+def new_pair(parts: Parts, key: PRNGKey) -> Pair:
+    """New parameters of an actor and a critic."""
+    size = parts.actions.dimensions
+    keys = jax.random.split(key)
+    # The critic reads the actions it judges beside what the actor could.
+    return _new(parts, 0, size, keys[0]), _new(parts, size, 1, keys[1])
+
+
+def _new(parts: Parts, more: int, outputs: int, key: PRNGKey) -> Network:
+    key_trunk, key_interaction, key_head = jax.random.split(key, 3)
+    trunk = Trunk(parts.config.trunk, parts.senses.team, key_trunk)
+    module = parts.interaction.init(key_interaction)
+    added = parts.interaction.added(module)[1 if more else 0]
+    head = MLP(trunk.size + more + added, 128, 64, outputs, key=key_head)
+    return Network(trunk, module, head)
+
+
+def choose(
+    parts: Parts, actor: Network, x: Float[Array, "N X"], timestep: Timestep, recorded: Recorded
+) -> Float[Array, "N A"]:
+    """Mu of all agents of one step, from their embeddings."""
+    told, _ = parts.interaction.tell(
+        actor.interaction, x, as_if_done(timestep, recorded), recorded.tracked
+    )
+    centre, half = centre_and_half(parts.actions)
+    return centre + half * jnp.tanh(actor.head(_join(x, told)))
+
+
+def judge(
+    parts: Parts,
+    critic: Network,
+    timestep: Timestep,
+    recorded: Recorded,
+    actions: Float[Array, "N A"],
+) -> Float[Array, " N"]:
+    """Q of all agents of one step, if they act so."""
+    x = embed(parts.senses, critic.trunk, timestep)
+    _, told = parts.interaction.tell(
+        critic.interaction, x, as_if_done(timestep, recorded), recorded.tracked, actions
+    )
+    return critic.head(_join(jnp.concatenate([x, actions], axis=1), told))[:, 0]
+
+
+def _join(x: Float[Array, "N X"], told: Float[Array, "N G"] | None) -> Float[Array, "N X2"]:
+    return x if told is None else jnp.concatenate([x, told], axis=1)
+
+
+def centre_and_half(actions: Box) -> tuple[float, float]:
+    """The middle of the actions' range, and half of its length."""
+    return (actions.low + actions.high) / 2, (actions.high - actions.low) / 2
+
+
+def examples_of(batch: Transitions) -> Examples:
+    """A sample of whole steps, agents in order."""
+    share = batch.weight / jnp.maximum(jnp.sum(batch.weight), 1e-9)
+    return Examples(batch.now, batch.next, batch.next_record, batch.after_record, share)
+
+
+def critic_gradient(
+    parts: Parts,
+    pair: Pair,
+    target: Pair,
+    tracker: Any,
+    examples: Examples,
+    key: PRNGKey,
+) -> Any:
+    """((loss, sums), gradients) of critic and tracker, added up over chunks of whole steps."""
+    actor, critic = pair
+    loss = partial(_critic_loss, parts, examples.share.size, actor, target)
+    gradient = partial(jax.value_and_grad(loss, has_aux=True), (critic, tracker))
+    return sum_over_chunks(gradient, examples, _steps_at_once(parts), key)
+
+
+def actor_gradient(parts: Parts, pair: Pair, examples: Examples, key: PRNGKey) -> Any:
+    """(loss, gradient) of the actor, added up over chunks of whole steps.
+
+    Nothing that the critic learns has a gradient: its weights and means of states are fixed,
+    while the means of actions follow the actor.
+    """
+    actor, critic = pair
+    loss = jax.value_and_grad(partial(_actor_loss, parts, critic))
+
+    def gradient(some: Examples, _key: PRNGKey) -> Any:
+        return loss(actor, some)
+
+    return sum_over_chunks(gradient, examples, _steps_at_once(parts), key)
+
+
+def _steps_at_once(parts: Parts) -> int:
+    return max(1, parts.senses.agents_at_once // parts.senses.team.num_agents)
+
+
+def _actor_loss(
+    parts: Parts, critic: Network, actor: Network, examples: Examples
+) -> Float[Array, ""]:
+    """The examples' part of - mean Q(s, mu(s))."""
+
+    def value(timestep: Timestep, recorded: Recorded) -> Float[Array, " N"]:
+        x = embed(parts.senses, actor.trunk, timestep)
+        actions = choose(parts, actor, x, timestep, recorded)
+        return judge(parts, critic, timestep, recorded, actions)
+
+    q = jax.vmap(value)(examples.now, examples.told)
+    return -_mean(examples, q)
+
+
+def _critic_loss(
+    parts: Parts,
+    batch_size: int,
+    actor: Network,
+    target: Pair,
+    learned: tuple[Network, Any],
+    examples: Examples,
+    key: PRNGKey,
+) -> tuple[Float[Array, ""], dict[str, Any]]:
+    """The examples' part of mean (y - Q(s, a))^2, and of the tracker's loss."""
+    critic, tracker = learned
+
+    def future(timestep: Timestep, recorded: Recorded) -> Float[Array, " N"]:
+        x = embed(parts.senses, target[0].trunk, timestep)
+        actions = choose(parts, target[0], x, timestep, recorded)
+        return judge(parts, target[1], timestep, recorded, actions)
+
+    value = jax.vmap(future)(examples.after, examples.told_after)
+    after = examples.after
+    backup = partial(bootstrap, gamma=parts.config.gamma)
+    y = jax.vmap(jax.vmap(backup))(after.reward, after.terminated, value)
+    q = jax.vmap(partial(judge, parts, critic))(examples.now, examples.told, after.last_action)
+    # Masked before it is squared: what does not count may be no number.
+    loss = _mean(examples, jnp.where(examples.share > 0, y - q, 0.0) ** 2)
+    sums = {"critic_loss": loss, "q": _mean(examples, q)}
+    x = jax.vmap(partial(embed, parts.senses, actor.trunk))(examples.now)
+    value_next = jnp.where(after.terminated, 0.0, value)
+    steps = Steps(examples.now, after, value_next, examples.share)
+    more, tracked = loss_of_steps(parts.senses, (actor.trunk, tracker), x, steps, batch_size, key)
+    return loss + more, {**sums, "tracker": tracked}
+
+
+def _mean(examples: Examples, values: Float[Array, "M N"]) -> Float[Array, ""]:
+    return jnp.sum(examples.share * jnp.where(examples.share > 0, values, 0.0))
