@@ -68,12 +68,12 @@ def learning_curve(runs: Mapping[str, Sequence[Row]], path: str | Path) -> None:
         SwarmfieldError: There are no rows, a row lacks `env_steps`, the suffix is unknown, or
             the file cannot be written.
     """
-    _check_suffix(path)
+    check_suffix(path)
     panels = _check_rows(runs)
     columns = 1 if len(panels) <= 2 else 2
     lines = -(-len(panels) // columns)
-    with _style():
-        figure = _figure(1.5 + 4.5 * columns, 1.2 + 2.5 * lines)
+    with style():
+        figure = new_figure(1.5 + 4.5 * columns, 1.2 + 2.5 * lines)
         grid = figure.subplots(lines, columns, sharex=True, squeeze=False)
         drawn = [
             curve
@@ -85,7 +85,7 @@ def learning_curve(runs: Mapping[str, Sequence[Row]], path: str | Path) -> None:
         skipped = sum(curve.skipped for _, curve in drawn)
         if skipped:
             _note(figure, f"{skipped} value(s) that are not finite are left out.")
-        _save(figure, path)
+        save(figure, path)
 
 
 MEASURES = {
@@ -109,7 +109,7 @@ def benchmark(rows: Sequence[Row], path: str | Path) -> None:
         SwarmfieldError: There is no throughput with positive, finite numbers, the suffix is
             unknown, or the file cannot be written.
     """
-    _check_suffix(path)
+    check_suffix(path)
     labels = list(dict.fromkeys(row["label"] for row in rows))
     points = {name: [_points(rows, label, name) for label in labels] for name in MEASURES}
     measured = sum(len(series) for series in points["agent_steps_per_second"])
@@ -119,8 +119,8 @@ def benchmark(rows: Sequence[Row], path: str | Path) -> None:
             "agent_steps_per_second; measure again."
         )
     drawn = [name for name in MEASURES if any(len(series) for series in points[name])]
-    with _style():
-        figure = _figure(1.0 + 4.0 * len(drawn), 4.6)
+    with style():
+        figure = new_figure(1.0 + 4.0 * len(drawn), 4.6)
         for axes, name in zip(figure.subplots(1, len(drawn), squeeze=False)[0], drawn, strict=True):
             _draw_measure(axes, name, labels, points[name])
         handles, names = figure.axes[0].get_legend_handles_labels()
@@ -128,7 +128,7 @@ def benchmark(rows: Sequence[Row], path: str | Path) -> None:
         if len(rows) > measured:
             words = f"{len(rows) - measured} measurement(s) without a positive number are left out."
             _note(figure, words)
-        _save(figure, path)
+        save(figure, path)
 
 
 def _draw_measure(
@@ -143,8 +143,8 @@ def _draw_measure(
         axes.set_ylim(bottom=0)
     else:
         axes.set_yscale("log")
-        axes.yaxis.set_major_formatter("{x:g}" if name == "megabytes" else _engineering())
-    axes.xaxis.set_major_formatter(_engineering())
+        axes.yaxis.set_major_formatter("{x:g}" if name == "megabytes" else engineering())
+    axes.xaxis.set_major_formatter(engineering())
 
 
 def _draw_panel(
@@ -156,7 +156,7 @@ def _draw_panel(
     for (label, rows), colour in zip(runs.items(), itertools.cycle(ON_LIGHT), strict=False):
         for measure, dashes in zip(measures, itertools.cycle(DASHES), strict=False):
             drawn.append((label, curve(rows, measure)))
-            _draw_curve(axes, drawn[-1][1], colour, dashes)
+            draw_curve(axes, drawn[-1][1], colour, dashes)
     axes.set_title(title)
     axes.margins(x=0.02)
     if title == "Loss" and len(measures) > 1:
@@ -164,7 +164,8 @@ def _draw_panel(
     return drawn
 
 
-def _draw_curve(axes: Axes, drawn: Curve, colour: str, dashes: str) -> None:
+def draw_curve(axes: Axes, drawn: Curve, colour: str, dashes: str) -> None:
+    """One line, with its spread shaded."""
     # A line through a single report would be invisible.
     marker = "o" if len(drawn.env_steps) == 1 else ""
     fill = colour if dashes == "-" else "white"
@@ -183,7 +184,7 @@ def _finish_grid(grid: Any, num_panels: int) -> None:
         lowest = grid[(num_panels - 1 - column) // grid.shape[1], column]
         lowest.tick_params(labelbottom=True)
         lowest.set_xlabel("environment steps")
-        lowest.xaxis.set_major_formatter(_engineering())
+        lowest.xaxis.set_major_formatter(engineering())
 
 
 def _explain(
@@ -243,7 +244,8 @@ def _check_rows(runs: Mapping[str, Sequence[Row]]) -> dict[str, list[str]]:
     return panels
 
 
-def _check_suffix(path: str | Path) -> None:
+def check_suffix(path: str | Path) -> None:
+    """Refuse a file that is no picture."""
     suffix = Path(path).suffix
     if suffix not in SUFFIXES:
         raise SwarmfieldError(
@@ -251,20 +253,23 @@ def _check_suffix(path: str | Path) -> None:
         )
 
 
-def _style() -> Any:
+def style() -> Any:
+    """A context in which everything is drawn alike."""
     import matplotlib
 
     return matplotlib.rc_context(cast(Any, STYLE))
 
 
-def _figure(width: float, height: float) -> Figure:
+def new_figure(width: float, height: float) -> Figure:
+    """An empty picture, sides in inches."""
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     return Figure(figsize=(width, height), layout=ConstrainedLayoutEngine(h_pad=0.1))
 
 
-def _engineering() -> Any:
+def engineering() -> Any:
+    """Numbers as 10k and 3M."""
     from matplotlib.ticker import EngFormatter
 
     return EngFormatter(sep="")
@@ -274,6 +279,7 @@ def _note(figure: Figure, words: str) -> None:
     figure.supxlabel(words, fontsize=8.5, color="#b3261e", x=0.01, ha="left")
 
 
-def _save(figure: Figure, path: str | Path) -> None:
+def save(figure: Figure, path: str | Path) -> None:
+    """Write a picture whole or not at all."""
     with finished_file(path) as temporary:
         figure.savefig(temporary, dpi=150, bbox_inches="tight", pad_inches=0.2)

@@ -79,7 +79,7 @@ EXPERIMENTS = (
         "draws does better here, see the curve of the return while exploring.",
         FIREFIGHTER,
         EVERY_METHOD,
-        (RETURN, Column("value at the end", "final_value"), *COSTS),
+        (RETURN, Column("value at the end", "final_value", 1), *COSTS),
         claims=(
             Claim(_BETTER.format("MFAC"), "return", "bmf_ac", ("mfac",)),
             Claim(_BETTER.format("MFQ"), "return", "bmf_q", ("mfq",)),

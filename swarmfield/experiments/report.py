@@ -7,15 +7,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from swarmfield.curves import BOOKKEEPING, FEWEST_FOR_IQM, over_seeds
+from swarmfield.curves import FEWEST_FOR_IQM, over_seeds
 from swarmfield.experiments.design import Arm, Claim, Column, Experiment, Scale
+from swarmfield.experiments.figures import comparison
 from swarmfield.experiments.plan import slug
 from swarmfield.experiments.results import RUN, Results, Verdict, judge
-from swarmfield.plots import learning_curve
 from swarmfield.training.json_files import write_json
 from swarmfield.types import SwarmfieldError
 
 NOTHING = "-"
+_PANELS = 3
 
 
 def write(experiments: Sequence[Experiment], scale: Scale, root: Path, output: Path) -> Path:
@@ -113,7 +114,9 @@ def _cell(results: Results, arm: Arm, title: str, column: Column) -> str:
     scores = results.scores(arm, title)
     if not len(scores):
         return NOTHING
-    middle, low, high = (f"{value:,.{column.digits}f}" for value in over_seeds(scores))
+    # Adding zero turns -0 into 0.
+    ends = (round(value, column.digits) + 0.0 for value in over_seeds(scores))
+    middle, low, high = (f"{value:,.{column.digits}f}" for value in ends)
     return middle if low == high else f"{middle} [{low}, {high}]"
 
 
@@ -127,10 +130,16 @@ def _pictures(results: Results, arms: Sequence[Arm], output: Path) -> list[str]:
         ]
     if experiment.task.one_by_one:
         return []
-    wanted = [c.key for c in experiment.columns if not c.key.startswith(RUN)]
-    rows = {arm.name: _rows(results, arm, wanted) for arm in arms}
-    learning_curve(rows, output / f"{name}.png")
+    evaluated = {c.title: c.key for c in experiment.columns if not c.key.startswith(RUN)}
+    measures = {f"Greedy {title}": f"evaluation/learner/{k}" for title, k in evaluated.items()}
+    measures = {"Return while exploring": "return/learner", **measures}
+    rows = {arm.name: _rows(results, arm) for arm in arms}
+    comparison(rows, dict(list(measures.items())[:_PANELS]), output / f"{name}.png")
     return [f"![Learning curves: {experiment.title}]({name}.png)"]
+
+
+def _rows(results: Results, arm: Arm) -> list[dict[str, Any]]:
+    return [row for folder in results.folders(arm) for row in folder.read_metrics()]
 
 
 def _copy_replay(results: Results, arm: Arm, to: Path) -> str:
@@ -139,13 +148,6 @@ def _copy_replay(results: Results, arm: Arm, to: Path) -> str:
         return f"The run of `{arm.name}` has no replay page."
     shutil.copyfile(page, to)
     return f"[An episode of `{arm.name}`]({to.name})"
-
-
-def _rows(results: Results, arm: Arm, wanted: Sequence[str]) -> list[dict[str, Any]]:
-    """Reports of a method, cut down to what the table has too."""
-    keys = {*BOOKKEEPING, "return/learner", *(f"evaluation/learner/{key}" for key in wanted)}
-    rows = [row for folder in results.folders(arm) for row in folder.read_metrics()]
-    return [{key: value for key, value in row.items() if key in keys} for row in rows]
 
 
 def _told(claim: Claim, verdict: Verdict) -> str:
