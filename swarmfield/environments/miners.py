@@ -34,6 +34,9 @@ MOST_CELLS = 10**7
 MOST_DIAMONDS = 10**4
 _SAMPLES = 3
 _SEEN = ((0, 0), (0, 2), (1, 1), (2, 0), (2, 2))
+_CENTRE = 2
+MAGNIFIED = 10.0
+"""Of what is seen, the corners' differences from the centre, which are small beside it."""
 
 
 @dataclass(frozen=True)
@@ -85,16 +88,18 @@ class Miners:
 
     The team's return is four times what sum_c m_c F_c, the `mined` measure, has grown by.
 
-    What a cell sees is the field at its corners and its centre, not its miners: 0.1 of them
-    leave, however many there are, so that changes do not depend on m before a cell runs out,
-    which takes more than ten steps (`see_miners` shows them). For the same reason the shares
-    of different cells and steps add up, and to send everybody to the neighbour with the
-    largest F is the best that can be done in ten steps.
+    What a cell sees is the field at its centre, and how much more it is at its corners, times
+    10; not its miners: 0.1 of them leave, however many there are, so that changes do not depend
+    on m before a cell runs out, which takes more than ten steps (`see_miners` shows them). For
+    the same reason the shares of different cells and steps add up, and to send everybody to the
+    neighbour with the largest F is the best that can be done in ten steps.
 
     Source: the grid task of Hao et al. 2023 and its code. Departures: a cell never sends
     miners that it does not have (there it does, and is then clipped to 0, which makes miners
     out of nothing after ten steps); actions are bounded; a diamond's images
-    are not cut off at ten cells, where they are below 0.002.
+    are not cut off at ten cells, where they are below 0.002; the field at the corners is seen
+    relative to the centre's (there as it is, and the small differences that matter have to be
+    learned first).
     """
 
     config: MinersConfig
@@ -177,7 +182,7 @@ class Miners:
         return (rows.T @ columns).reshape(-1)
 
     def observe(self, state: MinersState, team: str) -> Observation:
-        """The field at the corners and the centre of every cell."""
+        """The field at the centre of every cell, and how the corners differ."""
         del team  # there is one
         everyone = jnp.arange(self.config.num_agents)
         return Observation(
@@ -232,6 +237,8 @@ class Miners:
         first = _SAMPLES * (place[None] - diamonds)
         sample = (first[None] + jnp.array(_SEEN)[:, None]) % (_SAMPLES * self.side)
         seen = jnp.sum(jnp.prod(jnp.asarray(self._bump)[sample], axis=-1), axis=-1)
+        centre = seen[_CENTRE]
+        seen = (MAGNIFIED * (seen - centre)).at[_CENTRE].set(centre)
         return jnp.append(seen, miners) if self.config.see_miners else seen
 
     def _timestep(self, state: MinersState, reward: Float[Array, " N"]) -> Timestep:
