@@ -25,11 +25,13 @@ AGENTS_AT_ONCE = 2048
 
 def main() -> None:
     options = _options()
-    rows = [row for size in options.num_agents for row in _measure(options, size)]
     told = {"jax": jax.__version__, "device": jax.devices()[0].device_kind, **_plain(options)}
-    if options.output is not None:
-        options.output.write_text(json.dumps({**told, "rows": rows}, indent=1) + "\n")
-        plots.benchmark(rows, options.output.with_suffix(".png"))
+    rows: list[dict[str, Any]] = []
+    for size in options.num_agents:
+        rows += _measure(options, size)
+        if options.output is not None:
+            options.output.write_text(json.dumps({**told, "rows": rows}, indent=1) + "\n")
+            plots.benchmark(rows, options.output.with_suffix(".png"))
 
 
 def _measure(options: argparse.Namespace, size: int) -> list[dict[str, Any]]:
