@@ -16,7 +16,8 @@ import jax
 from timing import Trainer
 
 from swarmfield import plots
-from swarmfield.algorithms import ALGORITHMS
+from swarmfield.algorithms import ALGORITHMS, options_for
+from swarmfield.environments import make
 from swarmfield.training.config import Job, make_job
 
 AGENTS_AT_ONCE = 2048
@@ -76,13 +77,14 @@ def _job(options: argparse.Namespace, name: str, size: int) -> Job:
     num_envs = _num_envs(size)
     # Replay keeps as many steps at every size, so that memory shows what a step costs.
     wanted = {"capacity": 64 * num_envs * size, "warmup": 0, "graph": options.graph}
-    known = vars(ALGORITHMS[name].config())
     in_battle = options.environment == "battle"
     against: dict[str, Any] = {"opponent": "random"} if in_battle else {}
+    env = {"num_agents": 2 * size if in_battle else size}
+    known = options_for(name, make(options.environment, **env).teams[0])
     return make_job(
         name,
         options.environment,
-        env={"num_agents": 2 * size if in_battle else size},
+        env=env,
         algo={k: v for k, v in wanted.items() if k in known and v is not None},
         env_steps=num_envs * options.steps * (options.windows + 1),
         num_envs=num_envs,

@@ -13,17 +13,21 @@ import statistics
 import jax
 from timing import Trainer
 
-from swarmfield.algorithms import ALGORITHMS
+from swarmfield.algorithms import ALGORITHMS, options_for
+from swarmfield.environments import make
 from swarmfield.training.config import make_job
 
 
 def main() -> None:
     options = _options()
+    env = {"map_size": options.map_size}
+    wanted = {"trunk": options.trunk, "batch_size": options.batch_size, "warmup": 0}
+    known = options_for(options.algorithm, make("battle", **env).teams[0])
     job = make_job(
         options.algorithm,
         "battle",
-        env={"map_size": options.map_size},
-        algo={"trunk": options.trunk, **_replay(options)},
+        env=env,
+        algo={name: value for name, value in wanted.items() if name in known},
         env_steps=options.num_envs * options.steps * (options.windows + 1),
         num_envs=options.num_envs,
         opponent="random",
@@ -42,13 +46,6 @@ def main() -> None:
             }
         )
     )
-
-
-def _replay(options: argparse.Namespace) -> dict[str, int]:
-    """Options of methods that learn from replay."""
-    if not hasattr(ALGORITHMS[options.algorithm].config(), "batch_size"):
-        return {}
-    return {"batch_size": options.batch_size, "warmup": 0}
 
 
 def _options() -> argparse.Namespace:

@@ -137,6 +137,41 @@ def difference_interval(
     return _percentiles(statistic(both[0]) - statistic(both[1]), one - other, confidence)
 
 
+def welch_interval(
+    ours: Num[np.ndarray, " n"], theirs: Num[np.ndarray, " m"], *, confidence: float = 0.95
+) -> Interval:
+    """Student's interval of how far our mean is above theirs, for scores too few to resample.
+
+        d +- t sqrt(v_1 / n + v_2 / m),   t of Student's t with Welch's degrees of freedom
+
+    Args:
+        ours: At least two scores of our seeds.
+        theirs: At least two of theirs; the spread may differ.
+        confidence: Probability that the interval is meant to cover, in (0, 1).
+
+    Returns:
+        Estimate, low and high end, as arrays without axes.
+
+    Raises:
+        SwarmfieldError: Either has fewer than two scores.
+
+    Source: Welch 1947; degrees of freedom are rounded down.
+    """
+    both = [np.asarray(scores, np.float64) for scores in (ours, theirs)]
+    if min(scores.size for scores in both) < 2:
+        raise SwarmfieldError("A spread needs at least two scores on each side.")
+    difference = both[0].mean() - both[1].mean()
+    squared = np.array([scores.var(ddof=1) / scores.size for scores in both])
+    freedoms = 1.0
+    if squared.sum() > 0:
+        parts = squared**2 / np.array([scores.size - 1 for scores in both])
+        freedoms = squared.sum() ** 2 / parts.sum()
+    quantile = student_quantile((1 + confidence) / 2, max(1, int(freedoms)))
+    width = quantile * math.sqrt(squared.sum())
+    ends = difference, difference - width, difference + width
+    return Interval(*(np.asarray(end) for end in ends))
+
+
 def stratified_interval(
     strata: Sequence[Num[np.ndarray, " _"]],
     statistic: Statistic = interquartile_mean,

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from swarmfield.algorithms import ac, bmf_ac, bmf_q, gatmf, iql, mfac, mfq, mtmfac, mtmfq
-from swarmfield.registry import Entry
+from swarmfield.algorithms._by_actions import PolicyConfig, of_other_actions
+from swarmfield.registry import Entry, lookup
+from swarmfield.types import TeamSpec
 
 ALGORITHMS: dict[str, Entry] = {
     "iql": Entry(iql.IQLConfig, iql.build, "independent Q-learning"),
@@ -16,3 +20,14 @@ ALGORITHMS: dict[str, Entry] = {
     "bmf_q": Entry(bmf_q.BMFQConfig, bmf_q.build, "bi-level mean-field Q-learning"),
     "bmf_ac": Entry(bmf_ac.BMFACConfig, bmf_ac.build, "bi-level mean-field actor-critic"),
 }
+
+
+def options_for(algorithm: str, team: TeamSpec) -> set[str]:
+    """Names of the options that an algorithm has for a team.
+
+    Raises:
+        SwarmfieldError: There is no such algorithm.
+    """
+    config = lookup(ALGORITHMS, algorithm, "algorithm").config
+    names = {field.name for field in dataclasses.fields(config)}
+    return names - of_other_actions(team) if issubclass(config, PolicyConfig) else names

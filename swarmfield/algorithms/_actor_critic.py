@@ -17,6 +17,7 @@ from swarmfield.algorithms._descent import descent
 from swarmfield.algorithms._following import begin, follow, measure, start_following
 from swarmfield.algorithms._interaction import Interaction
 from swarmfield.algorithms._perception import (
+    PROVISIONAL,
     Player,
     Recorded,
     Senses,
@@ -36,9 +37,6 @@ from swarmfield.types import (
     Trajectory,
     Unpack,
 )
-
-_PROVISIONAL = 2
-"""Folded into a key of acting for provisional actions."""
 
 
 class ActorCritic(eqx.Module):
@@ -133,7 +131,7 @@ def _look(
     recorded = Recorded(tracked)
     logits, value = evaluate(parts, network, x, timestep, recorded)
     if not parts.interaction.delayed:
-        provisional = _draw(logits, jax.random.fold_in(key, _PROVISIONAL), explore)
+        provisional = _draw(logits, jax.random.fold_in(key, PROVISIONAL), explore)
         recorded = Recorded(tracked, provisional.astype(timestep.last_action.dtype))
         logits, value = evaluate(parts, network, x, timestep, recorded)
     return logits, value, memory, recorded

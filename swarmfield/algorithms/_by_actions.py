@@ -30,23 +30,28 @@ def by_actions(
     Raises:
         SwarmfieldError: An option is given that the chosen one does not have.
     """
+    _refuse(config, team)
     if isinstance(team.actions, Box):
-        _refuse(_only_in(ActorCriticConfig, DeterministicConfig), config, team, "discrete")
         return deterministic(config, team, unpack, interaction)
-    _refuse(_only_in(DeterministicConfig, ActorCriticConfig), config, team, "continuous")
     return actor_critic(config, team, unpack, interaction)
 
 
-def _only_in(options: type, others: type) -> set[str]:
-    """Names of options that others do not have."""
-    names, shared = ({field.name for field in dataclasses.fields(x)} for x in (options, others))
-    return names - shared
+def of_other_actions(team: TeamSpec) -> set[str]:
+    """Options of a `PolicyConfig` that are for the kind of action that a team has not."""
+    kinds = DeterministicConfig, ActorCriticConfig
+    deterministic_only, actor_critic_only = (
+        {field.name for field in dataclasses.fields(kind)} for kind in kinds
+    )
+    if isinstance(team.actions, Box):
+        return actor_critic_only - deterministic_only
+    return deterministic_only - actor_critic_only
 
 
-def _refuse(unused: set[str], config: PolicyConfig, team: TeamSpec, kind: str) -> None:
-    """Refuse options for a kind of action, which would be ignored, if they are not the default."""
+def _refuse(config: PolicyConfig, team: TeamSpec) -> None:
+    """Refuse options for the other kind of action, which would be ignored, if not the default."""
+    kind = "discrete" if isinstance(team.actions, Box) else "continuous"
     default = {field.name: field.default for field in dataclasses.fields(config)}
-    for name in sorted(unused):
+    for name in sorted(of_other_actions(team)):
         if getattr(config, name) != default[name]:
             raise SwarmfieldError(
                 f"{spelled(name, 'algo.')} is {getattr(config, name)}, but is an option for {kind} "

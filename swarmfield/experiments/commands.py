@@ -28,8 +28,8 @@ def report(arguments: list[str]) -> None:
     name, rest = _name_and_rest("report", arguments)
     found = experiments.find(name)
     options = parse(ReportOptions, rest, "swarmfield report NAME")
-    output = options.output or options.root / options.scale / "report"
-    print(reports.write(found, options.scale, options.root, output))
+    output = options.output or options.root / options.scale / "report" / name
+    print(reports.write(name, found, options.scale, options.root, output))
 
 
 def _name_and_rest(command: str, arguments: list[str]) -> tuple[str, list[str]]:

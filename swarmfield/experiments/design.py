@@ -80,11 +80,13 @@ class Trial(NamedTuple):
     """An evaluation after training, in another world.
 
     Attributes:
-        name: What its figures are called.
+        name: What its figures are called, the same at every scale.
+        world: What it is, for people.
         env: Options of the environment to change.
     """
 
     name: str
+    world: str
     env: Options
 
 

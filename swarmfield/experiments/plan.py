@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from swarmfield.algorithms import ALGORITHMS
+from swarmfield.algorithms import options_for
+from swarmfield.environments import make
 from swarmfield.experiments.design import Arm, Budget, Scale, Task
 from swarmfield.options import spelled
-from swarmfield.registry import lookup
 from swarmfield.training.config import Job, make_job
+from swarmfield.training.matchup import sides_of
 
 
 class PlannedRun(NamedTuple):
@@ -61,9 +61,11 @@ def runs_of(task: Task, arm: Arm, scale: Scale, root: Path, seeds: int | None) -
 
 
 def _run(task: Task, arm: Arm, budget: Budget, path: Path, seeds: str) -> PlannedRun:
-    known = {item.name for item in dataclasses.fields(_config(arm))}
+    env = dict(budget.env)
+    team = sides_of(make(task.environment, **env)).home
+    known = options_for(arm.algorithm, team)
     shared = {name: value for name, value in budget.algo.items() if name in known}
-    algo, env = {**shared, **arm.algo}, dict(budget.env)
+    algo = {**shared, **arm.algo}
     options: dict[str, Any] = {
         "env_steps": budget.env_steps,
         "num_envs": budget.num_envs,
@@ -77,10 +79,6 @@ def _run(task: Task, arm: Arm, budget: Budget, path: Path, seeds: str) -> Planne
     job = make_job(arm.algorithm, task.environment, env=env, algo=algo, **options)
     words = [*_words(env, "env."), *_words(algo, "algo."), *_words(options)]
     return PlannedRun(arm.name, job, ["train", arm.algorithm, task.environment, *words])
-
-
-def _config(arm: Arm) -> type:
-    return lookup(ALGORITHMS, arm.algorithm, "algorithm").config
 
 
 def _words(options: Mapping[str, Any], prefix: str = "") -> list[str]:

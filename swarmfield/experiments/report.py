@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,10 +20,13 @@ NOTHING = "-"
 _PANELS = 3
 
 
-def write(experiments: Sequence[Experiment], scale: Scale, root: Path, output: Path) -> Path:
+def write(
+    name: str, experiments: Sequence[Experiment], scale: Scale, root: Path, output: Path
+) -> Path:
     """Write what experiments have found: `report.md`, `results.json`, curves and replays.
 
     Args:
+        name: What was asked for: an experiment's name, or a paper's.
         experiments: Which; those without a finished run are named and passed over.
         scale: Of the runs.
         root: Folder of all experiments' runs.
@@ -36,20 +40,22 @@ def write(experiments: Sequence[Experiment], scale: Scale, root: Path, output: P
     """
     found = [Results(experiment, scale, root) for experiment in experiments]
     if not any(results.folders(arm) for results in found for arm in results.experiment.arms):
-        names = " ".join(experiment.name for experiment in experiments)
         raise SwarmfieldError(
-            f"There is no finished run of {names} at scale {scale} in {root}; first run "
-            f"`swarmfield experiment {experiments[0].name} --scale {scale}`."
+            f"There is no finished run of {name} at scale {scale} in {root}; first run "
+            f"`{_command('experiment', name, scale, root)}`."
         )
     write_json(output / "results.json", _figures(found))
-    parts = [_head(found, scale), *(_section(results, output) for results in found)]
+    parts = [_head(name, found, scale, root), *(_section(results, output) for results in found)]
     report = output / "report.md"
     report.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
     return report
 
 
-def _head(found: Sequence[Results], scale: Scale) -> str:
-    paper = found[0].experiment.name.partition("/")[0]
+def _command(command: str, name: str, scale: Scale, root: Path) -> str:
+    return shlex.join(["swarmfield", command, name, "--scale", scale, "--root", str(root)])
+
+
+def _head(name: str, found: Sequence[Results], scale: Scale, root: Path) -> str:
     folders = [
         f for results in found for arm in results.experiment.arms for f in results.folders(arm)
     ]
@@ -59,14 +65,17 @@ def _head(found: Sequence[Results], scale: Scale) -> str:
     judged = [judge(results, claim) for results in found for claim in results.experiment.claims]
     counts = {name: sum(v.outcome == name for v in judged) for name in _OUTCOMES}
     told = ", ".join(f"{count} {name}" for name, count in counts.items())
-    return f"""# {paper.upper()}: experiments at scale `{scale}`
+    return f"""# {name.upper()}: experiments at scale `{scale}`
 
-`swarmfield experiment {paper} --scale {scale}`, then `swarmfield report {paper} --scale {scale}`.
+`{_command("experiment", name, scale, root)}`, then
+`{_command("report", name, scale, root)}`.
 Trained on {", ".join(machines)} with {", ".join(versions)}.
 
 Scores are of greedy episodes at the end of training: the interquartile mean over seeds with its
 95 % bootstrap interval, or of fewer than {FEWEST_FOR_IQM} seeds the mean and the range. Seconds are
-of all seeds of a run together, and mean little where something else ran beside it.
+of all seeds of a run together, and mean little where something else ran beside it. MB are the peak
+of the training process; on a CPU that is everything in it, compiler and libraries included. The
+paper's figures, where it has some, are of the paper's sizes and steps.
 
 Of the paper's claims, {told}."""
 
@@ -82,11 +91,14 @@ def _section(results: Results, output: Path) -> str:
     ]
     there = [arm for arm in experiment.arms if results.folders(arm)]
     if not there:
-        return "\n\n".join([*parts, "Not run."])
+        return "\n\n".join([*parts, "Not finished."])
     parts += [_table(results, there), *_pictures(results, there, output)]
     missing = [arm.name for arm in experiment.arms if arm not in there]
     if missing:
-        parts.append(f"Not run: {', '.join(missing)}.")
+        parts.append(f"Not finished: {', '.join(missing)}.")
+    worlds = [f"{trial.name} is {trial.world}" for trial in experiment.trials_at(results.scale)]
+    if worlds:
+        parts.append(f"Other worlds: {', '.join(worlds)}.")
     parts += [_told(claim, judge(results, claim)) for claim in experiment.claims]
     return "\n\n".join(parts)
 

@@ -9,17 +9,25 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from swarmfield.curves import FEWEST_FOR_IQM
 from swarmfield.experiments.design import Arm, Claim, Column, Experiment, Scale, Trial
 from swarmfield.experiments.plan import slug
 from swarmfield.experiments.runner import reports_of
-from swarmfield.statistics import Interval, difference_interval
+from swarmfield.statistics import (
+    Interval,
+    difference_interval,
+    interquartile_mean,
+    welch_interval,
+)
 from swarmfield.training.run_folder import RunFolder
+from swarmfield.types import SwarmfieldError
 
 Outcome = Literal["supported", "contradicted", "left open"]
 RUN = "run/"
 AT = " @ "
 FEWEST_SEEDS = 3
 """With fewer, a comparison is left open whatever they scored."""
+_ALTERED = "{} lacks {}: it was altered; restore it from a copy, or move the run's folder away."
 
 
 class Verdict(NamedTuple):
@@ -51,7 +59,25 @@ class Results:
         task = self.experiment.task
         path = self._root / self.scale / task.name / slug(arm.name)
         paths = sorted(path.glob("seed*")) if task.one_by_one else [path]
-        return [folder for folder in map(RunFolder, paths) if folder.summary_file.exists()]
+        return [folder for folder in map(RunFolder, paths) if self._is_finished(folder)]
+
+    def _is_finished(self, folder: RunFolder) -> bool:
+        """Whether a run has made the scale's steps; one that went on is another run.
+
+        Raises:
+            SwarmfieldError: It lacks what every finished run has.
+        """
+        summary = folder.read_summary()
+        if summary is None:
+            return False
+        for name in ("env_steps", "evaluation"):
+            if name not in summary:
+                raise SwarmfieldError(_ALTERED.format(folder.summary_file, name))
+        config = folder.read_config()
+        for name in ("resolved", "device", "versions"):
+            if name not in config:
+                raise SwarmfieldError(_ALTERED.format(folder.config_file, name))
+        return summary["env_steps"] == self.experiment.task.budgets[self.scale].env_steps
 
     def columns(self) -> dict[str, tuple[Column, Trial | None]]:
         """What was measured, by title: in the world of training and then in the others."""
@@ -83,23 +109,23 @@ class Results:
 def _evaluated(folder: RunFolder, trial: Trial | None) -> Iterator[dict[str, Any]]:
     """The learner's figures of each seed."""
     if trial is not None:
-        yield from (report["learner"] for report in reports_of(folder.path, trial))
+        yield from (report["learner"] for report in reports_of(folder.path, trial).values())
         return
     summary = folder.read_summary() or {}
-    seeds = summary.get("evaluation_by_seed", {"only": summary["evaluation"]})
+    seeds = summary.get("evaluation_by_seed") or {"only": summary["evaluation"]}
     yield from (players["learner"] for players in seeds.values())
 
 
 def judge(results: Results, claim: Claim) -> Verdict:
     """Whether a claim is borne out: by 95 % intervals of differences between methods.
 
+    They are bootstrapped, or of fewer than four seeds Welch's.
+
     `more` and `less` are supported where all intervals lie on that side of 0 and contradicted
     where one lies on the other; `same` is supported where all lie within the margin and
     contradicted where one lies outside it.
     """
     arms = {arm.name: arm for arm in results.experiment.arms}
-    if claim.column not in results.columns():
-        return Verdict("left open", {})
     scores = {n: results.scores(arms[n], claim.column) for n in (claim.ours, *claim.others)}
     if min(len(found) for found in scores.values()) < FEWEST_SEEDS:
         return Verdict("left open", {})
@@ -122,8 +148,11 @@ def judge(results: Results, claim: Claim) -> Verdict:
 def _difference(
     claim: Claim, ours: Float[np.ndarray, " n"], theirs: Float[np.ndarray, " m"]
 ) -> Interval:
-    found = difference_interval(ours, theirs)
+    few = min(len(ours), len(theirs)) < FEWEST_FOR_IQM
+    found = (welch_interval if few else difference_interval)(ours, theirs)
     if claim.relation != "same":
         return found
-    size = max(abs(float(np.mean(theirs))), 1e-9)
-    return Interval(*(np.asarray(end / size) for end in found))
+    size = abs(float(np.mean(theirs) if few else interquartile_mean(theirs)))
+    if size == 0:
+        return Interval(found.estimate, np.asarray(-np.inf), np.asarray(np.inf))
+    return Interval(*(end / size for end in found))

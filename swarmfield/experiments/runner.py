@@ -5,20 +5,22 @@ from __future__ import annotations
 import shlex
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from swarmfield.experiments.design import Experiment, Scale, Trial
 from swarmfield.experiments.plan import PlannedRun, runs_of
 from swarmfield.training import run_folder
-from swarmfield.training.config import from_dict, to_dict
+from swarmfield.training.config import Job, from_dict, to_dict
 from swarmfield.training.json_files import read_object
+from swarmfield.training.matchup import sides_of
 from swarmfield.training.play import evaluate
+from swarmfield.training.setup import build_environment
 from swarmfield.types import SwarmfieldError
 
-AGAINST = "random"
-"""Whom trials are played against, where there is somebody to play against."""
+INTERRUPTED = 130
+MOST_SEEDS = 1000
 
 
 def run(
@@ -30,32 +32,40 @@ def run(
 ) -> None:
     """Train and evaluate all that some experiments need.
 
-    Each run is a process of its own, so that its memory is its own. A finished run is kept, a
-    stopped one is resumed; experiments of one task share their runs.
+    Each run is a process of its own. A finished run is kept, a stopped one is resumed;
+    experiments of one task share their runs; a run that fails does not stop the others.
 
     Args:
         experiments: Which.
         scale: How large.
         root: Folder of all experiments; runs lie in `SCALE/TASK/METHOD`.
-        seeds: How many instead of the scale's, at least 1.
+        seeds: How many instead of the scale's, from 1 to 1,000.
         say: Is told what is being done.
 
     Raises:
         SwarmfieldError: A run is there already that was trained with other options.
-        RuntimeError: Training failed.
+        RuntimeError: Some runs failed; all others are made.
         KeyboardInterrupt: It was interrupted; the same call goes on.
     """
-    if seeds is not None and seeds < 1:
-        raise SwarmfieldError(f"--seeds is {seeds}, but must be a whole number of at least 1.")
+    if seeds is not None and not 1 <= seeds <= MOST_SEEDS:
+        raise SwarmfieldError(
+            f"--seeds is {seeds}, but must be a whole number from 1 to {MOST_SEEDS}."
+        )
     planned = plan(experiments, scale, root, seeds)
+    failed = []
     for number, one in enumerate(planned, 1):
         say(f"[{number}/{len(planned)}] {one.path}")
-        _train(one, say)
+        if not _train(one, say):
+            failed.append(str(one.path))
     for experiment in experiments:
         for one, trial, seed in _untried(experiment, scale, root, seeds):
             say(f"{one.path}, seed {seed}: {trial.name}")
-            episodes = experiment.task.budgets[scale].episodes
-            evaluate(one.path, env=trial.env, seed=seed, episodes=episodes, opponent=AGAINST)
+            evaluate(one.path, env=trial.env, seed=seed, **how_tried(one.job))
+    if failed:
+        raise RuntimeError(
+            f"{', '.join(failed)} could not be trained, see above; all other runs are made, and "
+            "the same command tries again."
+        )
 
 
 def plan(
@@ -78,51 +88,92 @@ def _require_same(one: PlannedRun) -> None:
     folder = run_folder.RunFolder(one.path)
     if not folder.config_file.exists():
         return
-    there, wanted = (to_dict(job) for job in (from_dict(folder.read_config()), one.job))
-    other = [name for name in wanted if name != "run_dir" and there[name] != wanted[name]]
-    if other:
-        raise SwarmfieldError(
-            f"{one.path} was trained with another {', '.join(other)}; choose another --root, or "
-            "move that folder away."
-        )
+    plain = folder.read_config()
+    there, wanted = to_dict(from_dict(plain)), to_dict(one.job)
+    there["env_steps"] = plain.get("target_env_steps", there["env_steps"])
+    for name in (name for name in wanted if name != "run_dir"):
+        if there[name] != wanted[name]:
+            raise SwarmfieldError(
+                f"{one.path} was trained with {name} {there[name]}, but {wanted[name]} is wanted; "
+                "choose another --root, or move that folder away."
+            )
 
 
-def _train(one: PlannedRun, say: Callable[[str], None]) -> None:
+def _train(one: PlannedRun, say: Callable[[str], None]) -> bool:
+    """Make a run, or what is missing of it; whether it is finished then."""
     folder = run_folder.RunFolder(one.path)
     if folder.summary_file.exists():
         say("  is there already")
-        return
+        return True
     command = one.command
     if folder.config_file.exists():
         command = ["resume", str(one.path)]
     say(f"  swarmfield {shlex.join(command)}")
-    code = subprocess.run([sys.executable, "-m", "swarmfield", *command], check=False).returncode
-    if code == 130:
+    code = _call([sys.executable, "-m", "swarmfield", *command])
+    if code == INTERRUPTED:
         raise KeyboardInterrupt("stopped; the same command goes on where this one was.")
-    if code:
-        raise RuntimeError(
-            f"{one.path} could not be trained (exit code {code}, see above); what is finished is "
-            "kept, and the same command goes on."
-        )
+    return code == 0
+
+
+def _call(command: list[str]) -> int:
+    """A command's exit code; when interrupted, it may save before it stops."""
+    process = subprocess.Popen(command)
+    try:
+        return process.wait()
+    except KeyboardInterrupt:
+        # The terminal has told the process too.
+        process.wait()
+        return INTERRUPTED
 
 
 def _untried(
     experiment: Experiment, scale: Scale, root: Path, seeds: int | None
 ) -> list[tuple[PlannedRun, Trial, int]]:
     """Evaluations in other worlds that have not been made yet: a run, the world and a seed."""
-    wanted = [
-        (one, trial, seed)
+    runs = [
+        (one, trial)
         for trial in experiment.trials_at(scale)
         for arm in experiment.arms
         for one in runs_of(experiment.task, arm, scale, root, seeds)
-        for seed in one.job.config.seed_list
+        if run_folder.RunFolder(one.path).summary_file.exists()
     ]
-    return [x for x in wanted if x[2] not in {r["seed"] for r in reports_of(x[0].path, x[1])}]
+    return [
+        (one, trial, seed)
+        for one, trial in runs
+        for seed in one.job.config.seed_list
+        if seed not in reports_of(one.path, trial)
+    ]
 
 
-def reports_of(path: Path, trial: Trial) -> Iterator[dict[str, Any]]:
-    """What evaluations of a run in a trial's world found."""
-    for file in sorted(run_folder.RunFolder(path).evaluations.glob("*.json")):
-        report = read_object(file)
-        if report.get("env") == dict(trial.env) and report.get("against") == AGAINST:
-            yield report
+def how_tried(job: Job) -> dict[str, Any]:
+    """How a trained policy is evaluated in another world."""
+    has_opponent = sides_of(build_environment(job)).away is not None
+    return {
+        "episodes": job.config.evaluation_episodes,
+        "opponent": "random" if has_opponent else None,
+    }
+
+
+def reports_of(path: Path, trial: Trial) -> dict[int, dict[str, Any]]:
+    """What evaluations of a finished run in a trial's world found, by seed.
+
+    Others that somebody made in the same world, of another policy or with other episodes, are
+    no part of it.
+    """
+    folder = run_folder.RunFolder(path)
+    job, summary = from_dict(folder.read_config()), folder.read_summary() or {}
+    how = how_tried(job)
+    wanted = {
+        "env": dict(trial.env),
+        "which": "last",
+        "evaluation_seed": 0,
+        "env_steps": summary.get("env_steps"),
+        "against": how["opponent"] or "none",
+    }
+    reports = map(read_object, sorted(folder.evaluations.glob("*.json")))
+    return {
+        report["seed"]: report
+        for report in reports
+        if all(report.get(name) == value for name, value in wanted.items())
+        and report["learner"]["episodes"] == how["episodes"]
+    }

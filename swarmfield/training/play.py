@@ -124,6 +124,11 @@ def opposed(player: Player, kind: str | None = None, which: Which = "last") -> t
     environment = player.environment
     sides = sides_of(environment)
     if sides.away is None:
+        if kind is not None:
+            raise SwarmfieldError(
+                f"--opponent is {kind!r}, but {environment.name!r} is cooperative and has none; "
+                "leave the option out."
+            )
         return Match(environment, sides, player.policy, None), None
     if kind is None and player.job.frozen is not None:
         return _against_frozen(player, sides)

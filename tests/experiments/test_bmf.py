@@ -11,6 +11,7 @@ from swarmfield.experiments.plan import runs_of, slug
 from swarmfield.experiments.results import Results
 from swarmfield.experiments.runner import plan
 from swarmfield.training.config import make_job, to_dict
+from swarmfield.training.setup import assemble
 from swarmfield.types import SwarmfieldError
 
 ROOT = Path("somewhere")
@@ -38,10 +39,9 @@ def test_everything_named_is_there(experiment, scale) -> None:
     for claim in experiment.claims:
         assert {claim.ours, *claim.others} <= arms
         assert claim.column in titles
-    if scale == "paper":
-        for arm, title in experiment.reported:
-            assert arm in arms
-            assert title in titles
+    for arm, title in experiment.reported:
+        assert arm in arms
+        assert title in titles
     seeds = sum(
         len(one.job.config.seed_list)
         for one in runs_of(experiment.task, experiment.arms[0], scale, ROOT, None)
@@ -61,6 +61,13 @@ def test_methods_with_one_name_in_a_task_are_one(scale) -> None:
     assert len(plan(EVERY, scale, ROOT, None)) == len(commands)
 
 
+@pytest.mark.parametrize("scale", SCALES)
+def test_everything_planned_can_be_built(scale) -> None:
+    """Options that do not go together are refused when a program is put together."""
+    for one in plan(EVERY, scale, ROOT, 1):
+        assemble(one.job)
+
+
 def test_a_printed_command_is_the_job() -> None:
     """What a reader types trains what the runner trains."""
     from swarmfield.cli import _job_of
@@ -70,7 +77,10 @@ def test_a_printed_command_is_the_job() -> None:
 
 
 def test_options_of_a_scale_go_to_the_methods_that_have_them() -> None:
-    runs = {one.path.name: one.job for one in plan(EVERY, "smoke", ROOT, None)}
+    planned = plan(find("bmf/battle") + find("bmf/delay"), "smoke", ROOT, None)
+    runs = {one.path.name: one.job for one in planned}
+    (continuous,) = (one for one in plan(EVERY, "smoke", ROOT, None) if one.path.match("miners/ac"))
+    assert continuous.job.config.algo.batch_size == 64
     assert runs["mfq"].config.algo.batch_size == 64
     assert runs["ac"].config.algo.rollout_length == 8
     assert runs["bmf_ac-no-delay"].config.algo.delay is False

@@ -9,12 +9,14 @@ from swarmfield.curves import over_seeds
 from swarmfield.experiments.design import Arm, Budget, Claim, Column, Experiment, Task, Trial
 from swarmfield.experiments.report import write
 from swarmfield.experiments.results import Results, judge
-from swarmfield.training.json_files import write_json
+from swarmfield.statistics import difference_interval
+from swarmfield.training.config import make_job, to_dict
+from swarmfield.training.json_files import read_object, write_json
 from swarmfield.types import SwarmfieldError
 
 A, B, C = (Arm(name, "ac") for name in ("a", "b", "c"))
-TASK = Task("there", "firefighter", {"smoke": Budget(160, 4)})
-WORLD = Trial("large", {"num_agents": 9})
+TASK = Task("there", "battle", {"smoke": Budget(160, 4)})
+WORLD = Trial("large", "nine agents", {"num_agents": 9})
 SCORES = {"a": [10.0, 11.0, 12.0, 13.0], "b": [1.0, 2.0, 3.0, 4.0], "c": [9.0, 10.0, 12.0, 14.0]}
 
 
@@ -39,11 +41,13 @@ def finished(path: Path, scores: list[float]) -> None:
     seeds = {str(seed): {"learner": {"return_mean": x}} for seed, x in enumerate(scores)}
     mean = {"learner": {"return_mean": float(np.mean(scores))}}
     by_seed = {"evaluation_by_seed": seeds} if len(scores) > 1 else {}
-    write_json(path / "summary.json", {"peak_memory_bytes": 5e6, "evaluation": mean, **by_seed})
+    totals = {"peak_memory_bytes": 5e6, "env_steps": 160}
+    write_json(path / "summary.json", {**totals, "evaluation": mean, **by_seed})
+    job = make_job("ac", "battle", env_steps=160, seeds=f"0:{len(scores)}", opponent="random")
     resolved = {"seeds": list(range(len(scores)))}
     device = {"kind": "cpu", "platform": "cpu"}
-    config = {"resolved": resolved, "device": device, "versions": {"jax": "0.10"}}
-    write_json(path / "config.json", config)
+    known = {"resolved": resolved, "device": device, "versions": {"jax": "0.10"}}
+    write_json(path / "config.json", {**to_dict(job), **known})
     rows = [
         f'{{"env_steps": {step}, "seed": {seed}, "return/learner": {x * step}}}'
         for step in (1, 2)
@@ -65,15 +69,47 @@ def test_scores_of_seeds_runs_and_other_worlds(root: Path) -> None:
     np.testing.assert_array_equal(results.scores(A, "return"), SCORES["a"])
     np.testing.assert_allclose(results.scores(A, "MB"), [5.0])
     assert len(results.scores(A, "return @ large")) == 0
-    for seed, (world, against) in enumerate([(9, "random"), (9, "self"), (10, "random")]):
-        report = {
-            "env": {"num_agents": world},
-            "against": against,
-            "seed": seed,
-            "learner": {"return_mean": 7.0 + seed},
-        }
-        write_json(root / f"smoke/there/a/evaluations/{seed}.json", report)
-    np.testing.assert_array_equal(results.scores(A, "return @ large"), [7.0])
+    for number, change in enumerate(OTHER_REPORTS):
+        report = {**REPORT, "seed": 1, "learner": {"return_mean": 99.0, "episodes": 20}, **change}
+        write_json(root / f"smoke/there/a/evaluations/other-{number}.json", report)
+    assert len(results.scores(A, "return @ large")) == 0
+    for seed in (2, 0):
+        report = {**REPORT, "seed": seed, "learner": {"return_mean": 7.0 + seed, "episodes": 20}}
+        for copy in ("one", "same"):
+            write_json(root / f"smoke/there/a/evaluations/{seed}-{copy}.json", report)
+    np.testing.assert_array_equal(np.sort(results.scores(A, "return @ large")), [7.0, 9.0])
+
+
+REPORT = {
+    "env": {"num_agents": 9},
+    "which": "last",
+    "evaluation_seed": 0,
+    "env_steps": 160,
+    "against": "random",
+}
+OTHER_REPORTS = (
+    {"env": {"num_agents": 10}},
+    {"which": "best"},
+    {"evaluation_seed": 1},
+    {"env_steps": 80},
+    {"against": "self"},
+    {"learner": {"return_mean": 99.0, "episodes": 100}},
+)
+"""Evaluations that somebody made for another purpose."""
+
+
+def test_a_run_that_went_on_is_another(root: Path) -> None:
+    summary = root / "smoke/there/a/summary.json"
+    write_json(summary, read_object(summary) | {"env_steps": 320})
+    assert len(Results(experiment(), "smoke", root).scores(A, "return")) == 0
+
+
+@pytest.mark.parametrize("file", ["summary.json", "config.json"])
+def test_an_altered_run_is_named(root: Path, file: str) -> None:
+    path = root / "smoke/there/b" / file
+    write_json(path, {"env_steps": 160})
+    with pytest.raises(SwarmfieldError, match=f"there/b/{file} lacks .* altered"):
+        write("paper", [experiment()], "smoke", root, root / "report")
 
 
 def test_a_run_a_seed(tmp_path: Path) -> None:
@@ -104,14 +140,32 @@ def test_claims_are_judged_by_intervals(
     claim = Claim("It is so.", "return", ours, (other,), relation, margin)
     verdict = judge(Results(experiment(claim), "smoke", root), claim)
     assert verdict.outcome == outcome
-    difference = np.mean(SCORES[ours][1:3]) - np.mean(SCORES[other][1:3])
-    scale = np.mean(SCORES[other]) if relation == "same" else 1.0
+    # Of four, the middle two count.
+    one, two = (np.mean(SCORES[name][1:3]) for name in (ours, other))
+    difference, scale = one - two, two if relation == "same" else 1.0
     np.testing.assert_allclose(verdict.differences[other].estimate, difference / scale)
 
 
 def test_all_others_must_be_beaten(root: Path) -> None:
     both = Claim("Best.", "return", "a", ("b", "c"))
     assert judge(Results(experiment(both), "smoke", root), both).outcome == "left open"
+
+
+def test_three_seeds_are_judged_by_their_spread(root: Path) -> None:
+    """A bootstrap of three would find a difference too often; Student's interval is wider."""
+    claim = Claim("Better.", "return", "a", ("b",))
+    for name, scores in (("a", [2.0, 3.0, 4.5]), ("b", [0.5, 1.0, 1.9])):
+        finished(root / "smoke" / "there" / name, scores)
+    results = Results(experiment(claim), "smoke", root)
+    bootstrapped = difference_interval(results.scores(A, "return"), results.scores(B, "return"))
+    assert bootstrapped.low > 0
+    assert judge(results, claim).outcome == "left open"
+
+
+def test_nothing_is_the_same_share_of_nothing(root: Path) -> None:
+    claim = Claim("As good.", "return", "a", ("b",), "same")
+    finished(root / "smoke" / "there" / "b", [0.0] * 4)
+    assert judge(Results(experiment(claim), "smoke", root), claim).outcome == "left open"
 
 
 def test_too_few_seeds_leave_everything_open(root: Path) -> None:
@@ -126,7 +180,7 @@ def test_a_report_says_what_was_found(root: Path) -> None:
         Claim("A is better than b.", "return", "a", ("b",)),
         Claim("A is as good as b.", "return", "a", ("b",), "same"),
     )
-    file = write([experiment(*claims)], "smoke", root, root / "report")
+    file = write("paper", [experiment(*claims)], "smoke", root, root / "report")
     text = file.read_text()
     ends = {
         name: "{:.1f} [{:.1f}, {:.1f}]".format(*over_seeds(np.array(SCORES[name]))) for name in "ab"
@@ -142,12 +196,12 @@ def test_a_report_says_what_was_found(root: Path) -> None:
 
 def test_what_was_not_run_is_named(root: Path) -> None:
     (root / "smoke/there/b/summary.json").unlink()
-    text = write([experiment()], "smoke", root, root / "report").read_text()
-    assert "Not run: b." in text
+    text = write("paper", [experiment()], "smoke", root, root / "report").read_text()
+    assert "Not finished: b." in text
     assert "`b`" not in text
 
 
 def test_a_report_of_nothing_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(SwarmfieldError, match="no finished run of paper/there at scale smoke"):
-        write([experiment()], "smoke", tmp_path, tmp_path / "report")
+    with pytest.raises(SwarmfieldError, match="no finished run of paper at scale smoke"):
+        write("paper", [experiment()], "smoke", tmp_path, tmp_path / "report")
     assert not (tmp_path / "report").exists()
