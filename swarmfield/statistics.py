@@ -64,7 +64,7 @@ def interquartile_mean(scores: Num[np.ndarray, "*P n"]) -> Float[np.ndarray, "*P
     Precipice", section 4.3.
     """
     ordered = np.sort(np.asarray(scores, np.float64), axis=-1)
-    count = _at_least_one(ordered.shape[-1])
+    count = at_least_one(ordered.shape[-1])
     cut = count // 4
     return np.asarray(ordered[..., cut : count - cut].mean(axis=-1))
 
@@ -98,78 +98,10 @@ def bootstrap_interval(
     Source: Efron and Tibshirani 1993, "An Introduction to the Bootstrap", chapter 13.
     """
     points = np.moveaxis(np.asarray(scores, np.float64), 0, -1)
-    count = _at_least_one(points.shape[-1])
+    count = at_least_one(points.shape[-1])
     draws = np.random.default_rng(seed).integers(count, size=(resamples, count))
     estimates = np.stack([statistic(points[..., draw]) for draw in draws])
-    return _percentiles(statistic(points), estimates, confidence)
-
-
-def difference_interval(
-    ours: Num[np.ndarray, " n"],
-    theirs: Num[np.ndarray, " m"],
-    statistic: Statistic = interquartile_mean,
-    *,
-    confidence: float = 0.95,
-    resamples: int = 2000,
-    seed: int = 0,
-) -> Interval:
-    """Percentile bootstrap of how far a statistic of ours is above that of theirs.
-
-    Args:
-        ours: Scores of our seeds.
-        theirs: Scores of their seeds, not paired with ours; both are resampled apart.
-        statistic: What is compared, along the last axis.
-        confidence: Probability that the interval is meant to cover, in (0, 1).
-        resamples: Draws.
-        seed: Of the draws.
-
-    Returns:
-        Estimate, low and high end, as arrays without axes.
-
-    Raises:
-        SwarmfieldError: Either has no scores.
-
-    Source: Efron and Tibshirani 1993, chapter 8.
-    """
-    generator = np.random.default_rng(seed)
-    both = [np.asarray(scores, np.float64) for scores in (ours, theirs)]
-    one, other = (statistic(_redraw(scores, resamples, generator)) for scores in both)
-    return _percentiles(statistic(both[0]) - statistic(both[1]), one - other, confidence)
-
-
-def welch_interval(
-    ours: Num[np.ndarray, " n"], theirs: Num[np.ndarray, " m"], *, confidence: float = 0.95
-) -> Interval:
-    """Student's interval of how far our mean is above theirs, for scores too few to resample.
-
-        d +- t sqrt(v_1 / n + v_2 / m),   t of Student's t with Welch's degrees of freedom
-
-    Args:
-        ours: At least two scores of our seeds.
-        theirs: At least two of theirs; the spread may differ.
-        confidence: Probability that the interval is meant to cover, in (0, 1).
-
-    Returns:
-        Estimate, low and high end, as arrays without axes.
-
-    Raises:
-        SwarmfieldError: Either has fewer than two scores.
-
-    Source: Welch 1947; degrees of freedom are rounded down.
-    """
-    both = [np.asarray(scores, np.float64) for scores in (ours, theirs)]
-    if min(scores.size for scores in both) < 2:
-        raise SwarmfieldError("A spread needs at least two scores on each side.")
-    difference = both[0].mean() - both[1].mean()
-    squared = np.array([scores.var(ddof=1) / scores.size for scores in both])
-    freedoms = 1.0
-    if squared.sum() > 0:
-        parts = squared**2 / np.array([scores.size - 1 for scores in both])
-        freedoms = squared.sum() ** 2 / parts.sum()
-    quantile = student_quantile((1 + confidence) / 2, max(1, int(freedoms)))
-    width = quantile * math.sqrt(squared.sum())
-    ends = difference, difference - width, difference + width
-    return Interval(*(np.asarray(end) for end in ends))
+    return percentiles(statistic(points), estimates, confidence)
 
 
 def stratified_interval(
@@ -201,11 +133,11 @@ def stratified_interval(
 
     Source: Agarwal et al. 2021, section 4.2.
     """
-    _at_least_one(len(strata))
+    at_least_one(len(strata))
     generator = np.random.default_rng(seed)
-    drawn = [_redraw(np.asarray(scores, np.float64), resamples, generator) for scores in strata]
+    drawn = [redraw(np.asarray(scores, np.float64), resamples, generator) for scores in strata]
     estimate = statistic(np.concatenate([np.asarray(scores, np.float64) for scores in strata]))
-    return _percentiles(estimate, statistic(np.concatenate(drawn, axis=-1)), confidence)
+    return percentiles(estimate, statistic(np.concatenate(drawn, axis=-1)), confidence)
 
 
 def summarize_episodes(returns: Num[np.ndarray, " n"]) -> EpisodeSummary:
@@ -223,7 +155,7 @@ def summarize_episodes(returns: Num[np.ndarray, " n"]) -> EpisodeSummary:
         SwarmfieldError: There are no episodes.
     """
     values = np.asarray(returns, np.float64)
-    count = _at_least_one(values.size)
+    count = at_least_one(values.size)
     mean = float(values.mean())
     if count == 1:
         return EpisodeSummary(mean, 0.0, None, 1)
@@ -245,30 +177,8 @@ def win_rate(ours: Num[np.ndarray, " n"], theirs: Num[np.ndarray, " n"]) -> floa
     Raises:
         SwarmfieldError: There are no episodes.
     """
-    _at_least_one(np.size(ours))
+    at_least_one(np.size(ours))
     return float(np.mean(np.heaviside(np.asarray(ours) - np.asarray(theirs), 0.5)))
-
-
-def probability_of_improvement(ours: Num[np.ndarray, " n"], theirs: Num[np.ndarray, " m"]) -> float:
-    """Probability that a random run of ours scores higher than a random run of theirs.
-
-        P = mean over all pairs (i, j) of [x_i > y_j] + [x_i = y_j] / 2
-
-    Args:
-        ours: Scores of our seeds.
-        theirs: Scores of their seeds; not paired with ours.
-
-    Returns:
-        A number in [0, 1]; 0.5 says that neither is better.
-
-    Raises:
-        SwarmfieldError: Either has no scores.
-
-    Source: Agarwal et al. 2021, section 4.3 (the Mann-Whitney U statistic over n m).
-    """
-    _at_least_one(min(np.size(ours), np.size(theirs)))
-    differences = np.subtract.outer(np.asarray(ours), np.asarray(theirs))
-    return float(np.mean(np.heaviside(differences, 0.5)))
 
 
 def student_quantile(probability: float, freedoms: int) -> float:
@@ -301,22 +211,25 @@ def student_quantile(probability: float, freedoms: int) -> float:
     return math.sqrt(freedoms) * math.tan(low)
 
 
-def _at_least_one(count: int) -> int:
+def at_least_one(count: int) -> int:
+    """Refuse to summarise nothing."""
     if count < 1:
         raise SwarmfieldError("A statistic needs at least one score, but there are none.")
     return count
 
 
-def _redraw(
+def redraw(
     scores: Float[np.ndarray, " S"], resamples: int, generator: np.random.Generator
 ) -> Float[np.ndarray, "R S"]:
-    count = _at_least_one(scores.size)
+    """Scores drawn again with replacement, `resamples` times."""
+    count = at_least_one(scores.size)
     return scores[generator.integers(count, size=(resamples, count))]
 
 
-def _percentiles(
+def percentiles(
     estimate: np.ndarray | np.floating, estimates: Float[np.ndarray, "R ..."], confidence: float
 ) -> Interval:
+    """An estimate between quantiles of its redraws."""
     if not 0 < confidence < 1:
         raise SwarmfieldError(
             f"confidence is {confidence}, but must lie between 0 and 1, such as 0.95."

@@ -88,8 +88,8 @@ def gradient_of(
 ) -> Any:
     """((loss, sums), gradients) of network and tracker, added up over chunks of whole steps."""
     gradient = jax.value_and_grad(partial(_loss, parts, examples.share.size), has_aux=True)
-    steps = max(1, parts.senses.agents_at_once // parts.senses.team.num_agents)
-    return sum_over_chunks(partial(gradient, (network, tracker)), examples, steps, key)
+    gradient = partial(gradient, (network, tracker))
+    return sum_over_chunks(gradient, examples, parts.senses.steps_at_once, key)
 
 
 def _loss(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import equinox as eqx
 import jax
@@ -62,15 +62,19 @@ def new_pair(parts: Parts, key: PRNGKey) -> Pair:
     size = parts.actions.dimensions
     keys = jax.random.split(key)
     # The critic reads the actions it judges beside what the actor could.
-    return _new(parts, 0, size, keys[0]), _new(parts, size, 1, keys[1])
+    return _new(parts, "actor", size, keys[0]), _new(parts, "critic", 1, keys[1], read=size)
 
 
-def _new(parts: Parts, more: int, outputs: int, key: PRNGKey) -> Network:
+def _new(
+    parts: Parts, part: Literal["actor", "critic"], outputs: int, key: PRNGKey, read: int = 0
+) -> Network:
+    """A network whose head gets what its part is told, and `read` numbers more."""
     key_trunk, key_interaction, key_head = jax.random.split(key, 3)
     trunk = Trunk(parts.config.trunk, parts.senses.team, key_trunk)
     module = parts.interaction.init(key_interaction)
-    added = parts.interaction.added(module)[1 if more else 0]
-    head = MLP(trunk.size + more + added, 128, 64, outputs, key=key_head)
+    for_actor, for_critic = parts.interaction.added(module)
+    told = for_actor if part == "actor" else for_critic
+    head = MLP(trunk.size + read + told, 128, 64, outputs, key=key_head)
     return Network(trunk, module, head)
 
 
@@ -127,7 +131,7 @@ def critic_gradient(
     actor, critic = pair
     loss = partial(_critic_loss, parts, examples.share.size, actor, target)
     gradient = partial(jax.value_and_grad(loss, has_aux=True), (critic, tracker))
-    return sum_over_chunks(gradient, examples, _steps_at_once(parts), key)
+    return sum_over_chunks(gradient, examples, parts.senses.steps_at_once, key)
 
 
 def actor_gradient(parts: Parts, pair: Pair, examples: Examples, key: PRNGKey) -> Any:
@@ -142,11 +146,7 @@ def actor_gradient(parts: Parts, pair: Pair, examples: Examples, key: PRNGKey) -
     def gradient(some: Examples, _key: PRNGKey) -> Any:
         return loss(actor, some)
 
-    return sum_over_chunks(gradient, examples, _steps_at_once(parts), key)
-
-
-def _steps_at_once(parts: Parts) -> int:
-    return max(1, parts.senses.agents_at_once // parts.senses.team.num_agents)
+    return sum_over_chunks(gradient, examples, parts.senses.steps_at_once, key)
 
 
 def _actor_loss(

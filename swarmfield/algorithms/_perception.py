@@ -30,6 +30,11 @@ class Senses(NamedTuple):
         return agents_at_once(self.trunk)
 
     @property
+    def steps_at_once(self) -> int:
+        """Whole steps of the team to look through at a time."""
+        return max(1, self.agents_at_once // self.team.num_agents)
+
+    @property
     def learning(self) -> Learning | None:
         """How the tracker's parameters are learned, if it has any."""
         return None if self.tracker is None else self.tracker.learning

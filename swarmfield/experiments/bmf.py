@@ -279,7 +279,7 @@ EXPERIMENTS = (
         "B-5",
         "What groups do in Battle",
         "Figure 5",
-        "The paper shows three moments of a battle. Here: an episode, agents coloured by group.",
+        "The paper shows three moments of a battle; here is an episode.",
         BATTLE,
         (BMF_AC,),
         (RETURN, KILLS, WIN_RATE),
@@ -289,10 +289,9 @@ EXPERIMENTS = (
         "bmf/continuous",
         "beyond",
         "Continuous actions: Miners, 100 cells",
-        "Not in the paper",
-        "The paper describes a form for continuous actions and does not test it. This is the grid "
-        "task of GAT-MF's authors, gamma 0 as there. Scripted: random 0, even 0, by sight 139, and "
-        "143 the best there is.",
+        "Not in the paper, which describes a form for continuous actions and does not test it",
+        "The grid task of GAT-MF's authors, gamma 0 as there. Scripted: random 0, even 0, by sight "
+        "139, and 143 the best there is.",
         MINERS,
         (AC, MFAC, GATMF, BMF_AC),
         (Column("gain", "gain", 1), RETURN, *COSTS),

@@ -9,16 +9,12 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from swarmfield.comparisons import difference_interval, welch_interval
 from swarmfield.curves import FEWEST_FOR_IQM
 from swarmfield.experiments.design import Arm, Claim, Column, Experiment, Scale, Trial
 from swarmfield.experiments.plan import slug
 from swarmfield.experiments.runner import reports_of
-from swarmfield.statistics import (
-    Interval,
-    difference_interval,
-    interquartile_mean,
-    welch_interval,
-)
+from swarmfield.statistics import Interval, interquartile_mean
 from swarmfield.training.run_folder import RunFolder
 from swarmfield.types import SwarmfieldError
 

@@ -101,7 +101,7 @@ def num_actions(team: TeamSpec) -> int:
     if not isinstance(team.actions, Discrete):
         raise SwarmfieldError(
             f"This method needs discrete actions, but team {team.name!r} has {team.actions}; "
-            "choose an algorithm for continuous actions, such as an actor-critic."
+            "choose an algorithm for continuous actions: ac, mfac, gatmf or bmf_ac."
         )
     return team.actions.num_actions
 

@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from swarmfield.comparisons import difference_interval
 from swarmfield.curves import over_seeds
 from swarmfield.experiments.design import Arm, Budget, Claim, Column, Experiment, Task, Trial
 from swarmfield.experiments.report import write
 from swarmfield.experiments.results import Results, judge
-from swarmfield.statistics import difference_interval
 from swarmfield.training.config import make_job, to_dict
 from swarmfield.training.json_files import read_object, write_json
 from swarmfield.types import SwarmfieldError

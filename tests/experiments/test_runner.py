@@ -78,10 +78,10 @@ def test_what_was_stopped_is_resumed_and_what_is_done_is_kept(
     started: list, tmp_path: Path
 ) -> None:
     first, second, *_ = plan(find("bmf/cost"), "smoke", tmp_path, None)
+    words = "train ac firefighter --env.num-agents 4 --env-steps 16 --run-dir"
+    tiny.swarmfield(words, first.path)
+    shutil.copytree(first.path, second.path)
     for one in (first, second):
-        tiny.swarmfield(
-            f"train ac firefighter --env.num-agents 4 --env-steps 16 --run-dir {one.path}"
-        )
         keep_config(one)
     (second.path / "summary.json").unlink()
     said = go("bmf/cost", tmp_path)

@@ -93,7 +93,7 @@ def test_methods_with_groups_say_so(name: str) -> None:
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run with groups, to be written into."""
     copy = tmp_path_factory.mktemp("groups") / "run"
-    shutil.copytree(tiny.finished(tiny.KINDS_OF_RUN[-1]), copy)
+    shutil.copytree(tiny.finished(tiny.GROUPS_RUN), copy)
     return copy
 
 

@@ -74,7 +74,14 @@ def interrupt_after(least: int, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return stops
 
 
-@pytest.mark.parametrize("whole", tiny.KINDS_OF_RUN, ids=lambda command: command.split()[1])
+@pytest.mark.parametrize(
+    "whole",
+    [
+        *tiny.KINDS_OF_RUN[:2],
+        *(pytest.param(each, marks=pytest.mark.slow) for each in tiny.KINDS_OF_RUN[2:]),
+    ],
+    ids=lambda command: "-".join(command.split()[1:3]),
+)
 def test_a_stop_by_the_user_is_saved_and_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whole: str
 ) -> None:
