@@ -31,6 +31,8 @@ _CONTINUOUS = {
     "capacity": 2_000_000,
     "explore_end": 0.3,
 }
+# With less exploration or fewer updates, policies stop attacking before they have learned to hit.
+_GRID = {"learning_rate": 1e-3, "rollout_length": 4, "entropy_weight": 0.08}
 _REWARDS = {"attack_opponent_reward": 0.5, "dead_penalty": -0.5}
 
 FIREFIGHTER = Task(
@@ -47,8 +49,8 @@ PURSUIT = Task(
     "adversarial_pursuit",
     {
         "smoke": Budget(320, 2, {"map_size": 15, "max_steps": 20}, _BRIEF, 4, 4, 2),
-        "laptop": Budget(32_000, 3, {"map_size": 24}),
-        "paper": Budget(1_000_000, 10, {"map_size": 45}),
+        "laptop": Budget(64_000, 3, {"map_size": 24}, _GRID),
+        "paper": Budget(1_000_000, 10, {"map_size": 45}, _GRID),
     },
 )
 BATTLE = Task(
@@ -56,8 +58,8 @@ BATTLE = Task(
     "battle",
     {
         "smoke": Budget(320, 2, {"map_size": 12, "max_steps": 20, **_REWARDS}, _BRIEF, 4, 4, 2),
-        "laptop": Budget(32_000, 3, {"map_size": 20, **_REWARDS}),
-        "paper": Budget(800_000, 10, {"map_size": 40, **_REWARDS}),
+        "laptop": Budget(64_000, 3, {"map_size": 20, **_REWARDS}, _GRID),
+        "paper": Budget(800_000, 10, {"map_size": 40, **_REWARDS}, _GRID),
     },
     opponent="self",
 )
@@ -83,8 +85,6 @@ MINERS = Task(
 )
 
 _BETTER = "BMF is better than {}."
-_MEAN_FIELDS = ("mfq", "mfac")
-_INDEPENDENT = ("iql", "ac")
 
 EXPERIMENTS = (
     Experiment(

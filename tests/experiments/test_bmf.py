@@ -85,7 +85,10 @@ def test_options_of_a_scale_go_to_the_methods_that_have_them() -> None:
     assert runs["ac"].config.algo.rollout_length == 8
     assert runs["bmf_ac-no-delay"].config.algo.delay is False
     usual = make_job("ac", "battle").config.algo.rollout_length
-    assert plan(find("bmf/battle"), "paper", ROOT, None)[2].job.config.algo.rollout_length == usual
+    assert (
+        plan(find("bmf/firefighter"), "paper", ROOT, None)[2].job.config.algo.rollout_length
+        == usual
+    )
 
 
 def test_names_become_folders() -> None:
