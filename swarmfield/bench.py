@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import jax
 import jax.numpy as jnp
@@ -53,8 +53,8 @@ _COLUMNS = (
 class BenchOptions:
     """Options of `swarmfield bench`."""
 
-    environment: str = "battle"
-    """Name of the environment."""
+    environment: Literal["battle", "adversarial_pursuit"] = "battle"
+    """Name of the grid world."""
     num_agents: tuple[int, ...] = (128, 1024, 10_000, 100_000)
     """Numbers of agents (predators in Adversarial Pursuit), each measured in turn."""
     num_envs: int | None = None

@@ -211,6 +211,7 @@ MISTAKES = [
     ("replay RUN --seed 4", ["seed 4", "[0]"]),
     ("bench --num-agents 12 many", ["--num-agents", "'many'"]),
     ("bench --num-agents", ["--num-agents", "positive whole numbers"]),
+    ("bench --environment miners", ["--environment is 'miners'", "battle, adversarial_pursuit"]),
     ("bench --num-envs 0", ["--num-envs", "0", "at least 1"]),
     ("plot", ["folder", "first"]),
     ("plot RUN --output picture.xyz", [".xyz", ".png"]),

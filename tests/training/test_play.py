@@ -3,6 +3,7 @@
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
@@ -11,9 +12,10 @@ import pytest
 import tiny
 from toy import Toy, ToyConfig
 
-from swarmfield import SwarmfieldError, evaluate, load
+from swarmfield import SwarmfieldError, evaluate, load, make
 from swarmfield.training.evaluate import Match, play_all
 from swarmfield.training.matchup import random_policy, sides_of
+from swarmfield.training.play import opposed
 
 SHORT = "--env-steps 72 --evaluations 2 --report-every 18"
 TOY = f"train iql toy --env.num-agents 3 --num-envs 2 {tiny.LEARNING}"
@@ -159,3 +161,10 @@ def test_pursuit_is_played_against_random_prey(tmp_path: Path) -> None:
         said = tiny.swarmfield(command)
         assert said.code == 2
         assert said.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("kind", ["random", "self", "runs/other"])
+def test_an_opponent_of_nobody_is_refused(kind: str) -> None:
+    alone = SimpleNamespace(environment=make("firefighter", num_agents=4))
+    with pytest.raises(SwarmfieldError, match="is cooperative and has none; leave the option out"):
+        opposed(alone, kind)
