@@ -3,7 +3,6 @@
 import json
 import shutil
 from pathlib import Path
-from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
@@ -16,6 +15,7 @@ from swarmfield import SwarmfieldError, evaluate, load, make
 from swarmfield.training.evaluate import Match, play_all
 from swarmfield.training.matchup import random_policy, sides_of
 from swarmfield.training.play import opposed
+from swarmfield.training.player import Player
 
 SHORT = "--env-steps 72 --evaluations 2 --report-every 18"
 TOY = f"train iql toy --env.num-agents 3 --num-envs 2 {tiny.LEARNING}"
@@ -165,6 +165,7 @@ def test_pursuit_is_played_against_random_prey(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["random", "self", "runs/other"])
 def test_an_opponent_of_nobody_is_refused(kind: str) -> None:
-    alone = SimpleNamespace(environment=make("firefighter", num_agents=4))
+    alone = object.__new__(Player)  # without having been trained
+    object.__setattr__(alone, "environment", make("firefighter", num_agents=4))
     with pytest.raises(SwarmfieldError, match="is cooperative and has none; leave the option out"):
         opposed(alone, kind)
