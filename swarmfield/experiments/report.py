@@ -140,7 +140,8 @@ def _pictures(results: Results, arms: Sequence[Arm], output: Path) -> list[str]:
         return [
             _copy_replay(results, arm, output / f"{name}-{slug(arm.name)}.html") for arm in arms
         ]
-    if experiment.task.one_by_one:
+    # One of several methods alone is in another experiment's picture.
+    if experiment.task.one_by_one or len(arms) < min(2, len(experiment.arms)):
         return []
     evaluated = {c.title: c.key for c in experiment.columns if not c.key.startswith(RUN)}
     measures = {f"Greedy {title}": f"evaluation/learner/{k}" for title, k in evaluated.items()}
