@@ -283,7 +283,7 @@ EXPERIMENTS = (
         BATTLE,
         (BMF_AC,),
         (RETURN, KILLS, WIN_RATE),
-        pages=True,
+        films=True,
     ),
     Experiment(
         "bmf/continuous",

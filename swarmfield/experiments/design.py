@@ -125,7 +125,7 @@ class Experiment(NamedTuple):
         trials: Evaluations in other worlds, of each scale.
         claims: What the paper concludes.
         reported: The paper's figures, by arm and column title.
-        pages: Whether the report shows a replay of each arm.
+        films: Whether the report shows an episode of each arm instead of curves.
     """
 
     name: str
@@ -139,7 +139,7 @@ class Experiment(NamedTuple):
     trials: Mapping[Scale, tuple[Trial, ...]] = MappingProxyType({})
     claims: tuple[Claim, ...] = ()
     reported: Mapping[tuple[str, str], str] = MappingProxyType({})
-    pages: bool = False
+    films: bool = False
 
     def trials_at(self, scale: Scale) -> tuple[Trial, ...]:
         """The trials of a scale."""

@@ -14,6 +14,7 @@ from swarmfield.experiments.figures import comparison
 from swarmfield.experiments.plan import slug
 from swarmfield.experiments.results import RUN, Results, Verdict, judge
 from swarmfield.training.json_files import write_json
+from swarmfield.training.recording import write_replay
 from swarmfield.types import SwarmfieldError
 
 NOTHING = "-"
@@ -136,10 +137,8 @@ def _pictures(results: Results, arms: Sequence[Arm], output: Path) -> list[str]:
     """Curves of all methods, or replays where an experiment is about watching."""
     experiment = results.experiment
     name = experiment.name.partition("/")[2]
-    if experiment.pages:
-        return [
-            _copy_replay(results, arm, output / f"{name}-{slug(arm.name)}.html") for arm in arms
-        ]
+    if experiment.films:
+        return [_film(results, arm, output / f"{name}-{slug(arm.name)}.gif") for arm in arms]
     # One of several methods alone is in another experiment's picture.
     if experiment.task.one_by_one or len(arms) < min(2, len(experiment.arms)):
         return []
@@ -155,12 +154,10 @@ def _rows(results: Results, arm: Arm) -> list[dict[str, Any]]:
     return [row for folder in results.folders(arm) for row in folder.read_metrics()]
 
 
-def _copy_replay(results: Results, arm: Arm, to: Path) -> str:
-    page = results.folders(arm)[0].replay_page
-    if not page.exists():
-        return f"The run of `{arm.name}` has no replay page."
-    shutil.copyfile(page, to)
-    return f"[An episode of `{arm.name}`]({to.name})"
+def _film(results: Results, arm: Arm, to: Path) -> str:
+    run = results.folders(arm)[0].path
+    shutil.copyfile(write_replay(run, "gif"), to)
+    return f"![An episode of {arm.name}]({to.name})\n\n`swarmfield replay RUN` makes a page of it."
 
 
 def _told(claim: Claim, verdict: Verdict) -> str:
