@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jax.custom_batching import custom_vmap
-from jaxtyping import Array, Bool
+from jaxtyping import Array, Bool, Float
 
 
 def flat_batched(batched: Callable[..., Any]) -> Callable[..., Any]:
@@ -61,3 +61,8 @@ def select(condition: Bool[Array, " E"], new: Any, old: Any) -> Any:
         return jnp.where(condition.reshape(-1, *[1] * (x.ndim - 1)), x, y)
 
     return jax.tree.map(choose, new, old)
+
+
+def shares(weight: Float[Array, ...]) -> Float[Array, ...]:
+    """Each weight's part of their sum; zeros where there is none."""
+    return weight / jnp.maximum(jnp.sum(weight), 1e-9)

@@ -14,6 +14,7 @@ from swarmfield.algorithms._descent import Descent
 from swarmfield.algorithms._following import Steps, loss_of_steps
 from swarmfield.algorithms._interaction import Interaction
 from swarmfield.algorithms._perception import Recorded, Senses, as_if_done, embed
+from swarmfield.batching import shares
 from swarmfield.chunks import sum_over_chunks
 from swarmfield.distributions import mask_illegal
 from swarmfield.networks import ActorCriticNetwork
@@ -75,7 +76,7 @@ def examples_of(parts: Parts, batch: Trajectory, value: Float[Array, "T1 E N"]) 
     advantage = jax.vmap(jax.vmap(advantage, 1, 1), 2, 2)(
         after.reward, after.terminated, value, batch.weight > 0
     )
-    share = batch.weight / jnp.maximum(jnp.sum(batch.weight), 1e-9)
+    share = shares(batch.weight)
     value_next = jnp.where(after.terminated, 0.0, value[1:])
     target = advantage + value[:-1]
     recorded = batch.record["recorded"]

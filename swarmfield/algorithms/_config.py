@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from swarmfield.algorithms._options import POSITIVE, PROBABILITY, require
 from swarmfield.networks import TrunkName
 from swarmfield.options import LARGEST_FLOAT
+from swarmfield.types import Replay
 
 
 @dataclass(frozen=True)
@@ -54,3 +56,7 @@ class ReplayConfig(LearningConfig):
         for name in ("batch_size", "updates", "every", "capacity"):
             require(self, name, lambda x: x >= 1, "a whole number of at least 1")
         require(self, "warmup", lambda x: x >= 0, "a whole number of at least 0")
+
+    def replay(self, unit: Literal["agents", "steps"], batch_size: int) -> Replay:
+        """The experience these options ask for, `batch_size` being in samples of the unit."""
+        return Replay(unit, self.capacity, batch_size, self.updates, self.every, self.warmup)

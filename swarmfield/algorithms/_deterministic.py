@@ -41,7 +41,6 @@ from swarmfield.types import (
     Algorithm,
     Box,
     PRNGKey,
-    Replay,
     SwarmfieldError,
     TeamSpec,
     Timestep,
@@ -97,14 +96,7 @@ def deterministic(
     slower = dataclasses.replace(config, learning_rate=config.actor_learning_rate)
     parts = Parts(config, senses, team.actions, interaction, descent(config), descent(slower))
     return Algorithm(
-        experience=Replay(
-            "steps",
-            config.capacity,
-            -(-config.batch_size // team.num_agents),
-            config.updates,
-            config.every,
-            config.warmup,
-        ),
+        experience=config.replay("steps", -(-config.batch_size // team.num_agents)),
         init=partial(_init, parts),
         begin=lambda _learner, timestep, *_: begin(interaction.tracker, timestep),
         act=partial(_act, parts),

@@ -15,6 +15,7 @@ from swarmfield.algorithms._deterministic_config import DeterministicConfig
 from swarmfield.algorithms._following import Steps, loss_of_steps
 from swarmfield.algorithms._interaction import Interaction
 from swarmfield.algorithms._perception import Recorded, Senses, as_if_done, embed
+from swarmfield.batching import shares
 from swarmfield.chunks import sum_over_chunks
 from swarmfield.networks import MLP, Trunk
 from swarmfield.returns import bootstrap
@@ -115,7 +116,7 @@ def centre_and_half(actions: Box) -> tuple[float, float]:
 
 def examples_of(batch: Transitions) -> Examples:
     """A sample of whole steps, agents in order."""
-    share = batch.weight / jnp.maximum(jnp.sum(batch.weight), 1e-9)
+    share = shares(batch.weight)
     return Examples(batch.now, batch.next, batch.next_record, batch.after_record, share)
 
 

@@ -36,7 +36,6 @@ from swarmfield.networks import QNetwork
 from swarmfield.types import (
     Algorithm,
     PRNGKey,
-    Replay,
     TeamSpec,
     Timestep,
     Transitions,
@@ -64,14 +63,7 @@ def q_learning(
     senses = Senses(team, unpack, config.trunk, field.tracker)
     parts = Parts(config, senses, num_actions(team), field, descent(config))
     return Algorithm(
-        experience=Replay(
-            "agents",
-            config.capacity,
-            config.batch_size,
-            config.updates,
-            config.every,
-            config.warmup,
-        ),
+        experience=config.replay("agents", config.batch_size),
         init=partial(_init, parts),
         begin=lambda _learner, timestep, *_: begin(field.tracker, timestep),
         act=partial(_act, parts),

@@ -14,6 +14,7 @@ from jaxtyping import Array, Bool, Float, Int, Num
 from swarmfield.algorithms._descent import Descent
 from swarmfield.algorithms._perception import Recorded, Senses, as_if_done, see
 from swarmfield.algorithms._q_config import QLearningConfig
+from swarmfield.batching import shares
 from swarmfield.chunks import sum_over_chunks
 from swarmfield.distributions import mask_illegal
 from swarmfield.mean_field import MeanField, Outcome
@@ -95,7 +96,7 @@ def examples_of(parts: Parts, batch: Transitions) -> Examples:
         jnp.take_along_axis(x, batch.agents, axis=1).reshape(-1) for x in outcome
     )
     weight = batch.weight.reshape(-1)
-    share = weight / jnp.maximum(jnp.sum(weight), 1e-9)
+    share = shares(weight)
     action = action.astype(jnp.int32)
     return Examples(now, after, last_action, action, reward, terminated, share)
 
