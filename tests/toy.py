@@ -140,10 +140,12 @@ class Wind(eqx.Module):
 
 
 class WeatherVanes:
-    """Play what most of the team has just played, which only the mean action shows.
+    """Play what most of the own flock has just played, which only mean actions show.
 
-    Most agents are vanes: they turn with a wind that is drawn anew every step, whatever they
-    choose. The others earn 1 for the wind of the step before. An agent sees only which it is.
+    Three of four agents are vanes: they turn with their flock's wind, which is drawn anew every
+    step, whatever they choose. The others earn 1 for their flock's wind of the step before. An
+    agent sees only its flock, and whether it is a vane. With several flocks of equal size the
+    mean action of the whole team does not tell whose wind is whose.
     """
 
     name = "weather_vanes"
@@ -152,22 +154,25 @@ class WeatherVanes:
     extent = (1.0, 1.0)
     description = "weather vanes"
     max_steps = 8
-    num_agents = 12
-    num_vanes = 9
-    teams = (TeamSpec("flock", num_agents, Discrete(NUM_ACTIONS), None, 2),)
-    best_return = (max_steps - 1) * (num_agents - num_vanes)
-    """Nothing is known of the wind at the first step."""
+
+    def __init__(self, num_flocks=1):
+        self.num_flocks, self.num_agents = num_flocks, 8 * num_flocks
+        self.flock = jnp.arange(self.num_agents) // 8
+        self.vane = jnp.arange(self.num_agents) % 8 < 6
+        features = num_flocks + 1
+        self.teams = (TeamSpec("flock", self.num_agents, Discrete(NUM_ACTIONS), None, features),)
+        # Nothing is known of the wind at the first step.
+        self.best_return = (self.max_steps - 1) * 2 * num_flocks
 
     def reset(self, key):
         none = jnp.full(self.num_agents, NUM_ACTIONS, jnp.uint8)
-        state = Wind(jnp.uint8(NUM_ACTIONS), jnp.int32(0))
+        state = Wind(jnp.full(self.num_flocks, NUM_ACTIONS, jnp.uint8), jnp.int32(0))
         return state, self._timesteps(state, none, jnp.zeros(self.num_agents))
 
     def step(self, key, state, actions):
-        vane = jnp.arange(self.num_agents) < self.num_vanes
-        wind = jax.random.bits(key, (), jnp.uint8) % jnp.uint8(NUM_ACTIONS)
-        executed = jnp.where(vane, wind, actions["flock"].astype(jnp.uint8))
-        reward = (~vane & (executed == state.blows)).astype(jnp.float32)
+        wind = jax.random.bits(key, (self.num_flocks,), jnp.uint8) % jnp.uint8(NUM_ACTIONS)
+        executed = jnp.where(self.vane, wind[self.flock], actions["flock"].astype(jnp.uint8))
+        reward = (~self.vane & (executed == state.blows[self.flock])).astype(jnp.float32)
         state = Wind(wind, state.time + 1)
         return state, self._timesteps(state, executed, reward)
 
@@ -182,12 +187,12 @@ class WeatherVanes:
         return {"flock": timestep}
 
     def observe(self, state, team):
-        kind = jnp.arange(self.num_agents) < self.num_vanes
-        return Observation(None, jax.nn.one_hot(kind.astype(jnp.int32), 2))
+        agents = jnp.arange(self.num_agents)
+        return jax.vmap(lambda index: self.unpack(team, None, index))(agents)
 
     def unpack(self, team, timestep, index):
-        kind = (index < self.num_vanes).astype(jnp.int32)
-        return Observation(None, jax.nn.one_hot(kind, 2))
+        flock = jax.nn.one_hot(self.flock[index], self.num_flocks)
+        return Observation(None, jnp.append(flock, self.vane[index].astype(jnp.float32)))
 
     def scene(self, state):
         n = self.num_agents

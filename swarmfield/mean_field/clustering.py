@@ -113,10 +113,22 @@ def spread_out(
     return jax.vmap(lambda some: jax.lax.scan(choose, far, some.T)[1], 1)(noise)
 
 
+def in_order(found: Clusters) -> Clusters:
+    """The same groups, numbered as their centres lie along a fixed direction.
+
+    Groups found at the start of different episodes get the same numbers where they are alike.
+    """
+    # No direction that groups have a reason to lie across.
+    direction = jnp.cos(jnp.arange(1.0, found.centre.shape[1] + 1.0))
+    order = jnp.argsort(found.centre @ direction)
+    number = jnp.argsort(order).astype(jnp.int32)
+    return Clusters(number[found.label], found.centre[order])
+
+
 def renumber(found: Clusters, before: Int[Array, " N"], alive: Bool[Array, " N"]) -> Clusters:
     """The same groups, each with the number of the old group it shares most of the living with.
 
-    Pairs are matched one after the other, those that share most first.
+    Pairs are matched one after the other, those that share most first, the rest in order.
     """
     num_groups = found.centre.shape[0]
     shared = jnp.zeros((num_groups, num_groups), jnp.int32)

@@ -2,7 +2,8 @@
 
 Source: Zheng et al. 2025, Algorithm 1. Representations and what is made of them are renewed at
 every step, the assignment every `interval` steps and at the first; between, everybody keeps
-their group. k-means starts from the centres it found before, and a group keeps its number.
+their group. k-means starts from the centres it found before, and a group keeps its number; at
+the first step groups are numbered in the order of their centres.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from swarmfield.mean_field.clustering import (
     adjusted_rand_index,
     best_of,
     group_means,
+    in_order,
     renumber,
     spread_out,
 )
@@ -165,6 +167,7 @@ def _assign(
     drawn = spread_out(z, alive, RESTARTS, config.num_groups, key)
     starts = jnp.concatenate([kept.centre[None], drawn])
     found = best_of(z, alive, starts, (jnp.arange(RESTARTS + 1) > 0) == anew, ITERATIONS)
+    found = in_order(found)
     numbered = renumber(found, kept.label, alive)
     return jax.tree.map(lambda x, y: jnp.where(age > 0, x, y), numbered, found)
 

@@ -3,8 +3,10 @@
     a_bar_k = mean of u_j over the living of type k,  k = 1 ... K; every agent sees all K
 
 Source: Subramanian et al. 2020. Departures from their code: types are found from whole recent
-actions (there a loop that stops early leaves only the last one), and keep their number from
-step to step, since k-means starts where it ended.
+actions (there a loop that stops early leaves only the last one), and keep their number: from
+step to step, since k-means starts where it ended, and from episode to episode, since at first
+they are numbered in the order of their centres. Without it no reader of K slots can learn what
+a slot means.
 """
 
 from __future__ import annotations

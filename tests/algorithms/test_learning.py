@@ -73,6 +73,26 @@ def test_what_only_the_mean_action_shows_is_learned_by_those_who_see_it(
     assert learn(name, environment, steps) >= share * environment.best_return
 
 
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("bmf_q", {"weights": "learned"}),
+        ("bmf_q", {"encodes": "observation", "num_groups": 2}),
+        ("mtmfq", {"types": "observations", "type_interval": 8}),
+    ],
+)
+def test_what_only_groups_show_is_learned_by_those_who_form_them(name: str, options) -> None:
+    environment = WeatherVanes(num_flocks=2)
+    assert learn(name, environment, 600, REPLAY | options) >= 0.85 * environment.best_return
+
+
+@pytest.mark.parametrize(("name", "options"), [("mfq", {}), ("bmf_q", {"grouping": "random"})])
+def test_what_only_groups_show_is_not_learned_by_others(name: str, options) -> None:
+    """The two winds are seen, and not which is whose: five in eight are right."""
+    environment = WeatherVanes(num_flocks=2)
+    assert 0.4 <= learn(name, environment, 600, REPLAY | options) / environment.best_return <= 0.7
+
+
 @pytest.mark.parametrize("name", ["iql", "ac"])
 def test_what_only_the_mean_action_shows_is_not_learned_by_others(name: str) -> None:
     environment = WeatherVanes()

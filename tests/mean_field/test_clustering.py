@@ -17,6 +17,7 @@ from swarmfield.mean_field.clustering import (
     adjusted_rand_index,
     best_of,
     group_means,
+    in_order,
     k_means,
     renumber,
     spread_out,
@@ -150,6 +151,18 @@ def test_groups_renamed_get_their_numbers_back(order: list[int], seed: int) -> N
     found = renumber(renamed, jnp.asarray(label, jnp.int32), alive)
     np.testing.assert_array_equal(found.label, label)
     np.testing.assert_array_equal(found.centre, centre)
+
+
+@given(st.permutations(range(K)), st.integers(0, 10**6))
+def test_an_order_of_groups_does_not_depend_on_the_one_before(order: list[int], seed: int) -> None:
+    points, label = planted(seed)
+    centre, _ = group_means(jnp.asarray(points), jnp.asarray(label, jnp.int32), everyone(), K)
+    renamed = Clusters(jnp.asarray(np.asarray(order)[label], jnp.int32), centre[np.argsort(order)])
+    ours, theirs = in_order(Clusters(jnp.asarray(label, jnp.int32), centre)), in_order(renamed)
+    np.testing.assert_array_equal(ours.label, theirs.label)
+    np.testing.assert_array_equal(ours.centre, theirs.centre)
+    assert adjusted_rand_score(ours.label, label) == 1
+    np.testing.assert_array_equal(ours.centre[ours.label], centre[label])
 
 
 seeds = st.integers(0, 10**6)

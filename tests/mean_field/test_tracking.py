@@ -50,6 +50,19 @@ def play(steps, config=CONFIG, alive=None, memory=None):
     return found
 
 
+def test_groups_of_different_episodes_have_the_same_numbers() -> None:
+    """Else a mean action a type would mean another type in every episode."""
+    z, kind = heaps(0)
+    track = jax.jit(partial(track_groups, CONFIG))
+    memory = first_memory(CONFIG, Z, crowd())
+    labels = {
+        tuple(np.asarray(track(crowd(), z, memory, jax.random.key(seed))[1].label).tolist())
+        for seed in range(20)
+    }
+    assert len(labels) == 1
+    assert adjusted_rand_score(kind, labels.pop()) == 1
+
+
 def test_groups_are_formed_at_once_and_then_every_interval() -> None:
     """Everybody is somewhere else in each step, and groups follow where they are due."""
     steps = [heaps(0, turn=turn) for turn in range(9)]
