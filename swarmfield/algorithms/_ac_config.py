@@ -13,12 +13,14 @@ from swarmfield.options import LARGEST_FLOAT
 class ActorCriticConfig(LearningConfig):
     """Options of every actor-critic method."""
 
+    learning_rate: float = 1e-3
+    """Adam's step size at the start, > 0."""
     gae_lambda: float = 1.0
     """Decay of advantages, in [0, 1]: 1 sums rewards to the end of the rollout, 0 looks one
     step ahead."""
-    rollout_length: int = 16
+    rollout_length: int = 4
     """Steps of all environments an update."""
-    entropy_weight: float = 0.02
+    entropy_weight: float = 0.08
     """Of the policy's entropy in the loss, >= 0."""
     value_weight: float = 0.5
     """Of the value's squared error in the loss, >= 0."""

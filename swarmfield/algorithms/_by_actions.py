@@ -18,6 +18,8 @@ from swarmfield.types import Algorithm, Box, SwarmfieldError, TeamSpec, Unpack
 class PolicyConfig(DeterministicConfig, ActorCriticConfig):
     """Options of methods for both kinds of action; what does not apply to a team's is refused."""
 
+    learning_rate: float = 1e-3
+    """Adam's step size at the start, > 0; of the critic where actions are continuous."""
     max_gradient_norm: float = 0.5
     """Gradients are scaled down to this global norm, > 0."""
 
