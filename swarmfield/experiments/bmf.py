@@ -1,87 +1,37 @@
-"""Every experiment of the paper on bi-level mean fields, and one that its tasks leave out.
+"""Every experiment of the paper on bi-level mean fields, and some that it leaves out.
 
-Source: Zheng et al. 2025, section 5. Curves are given there as pictures only, steps as "2,000
-episodes" where at all, rewards of Battle as in the released code (0.5 for a hit, -0.5 for dying).
+Source: Zheng et al. 2025, section 5. Curves are given there as pictures only.
 """
 
 from __future__ import annotations
 
-from swarmfield.experiments.design import Arm, Budget, Claim, Column, Experiment, Task, Trial
-
-IQL, MFQ, AC, MFAC = (Arm(name, name) for name in ("iql", "mfq", "ac", "mfac"))
-MTMFQ, MTMFAC, GATMF = (Arm(name, name) for name in ("mtmfq", "mtmfac", "gatmf"))
-BMF_Q, BMF_AC = Arm("bmf_q", "bmf_q"), Arm("bmf_ac", "bmf_ac")
-EVERY_METHOD = (IQL, MFQ, AC, MFAC, MTMFQ, MTMFAC, GATMF, BMF_Q, BMF_AC)
-
-RETURN = Column("return", "return_mean")
-KILLS, WIN_RATE = Column("kills", "kills", 1), Column("win rate", "win_rate", 2)
-TAGS = Column("tags", "tags")
-COSTS = (
-    Column("environment steps", "run/env_steps"),
-    Column("seconds", "run/wall_seconds"),
-    Column("MB", "run/peak_memory_bytes", scale=1e-6),
+from swarmfield.experiments.bmf_tasks import (
+    AC,
+    BATTLE,
+    BMF_AC,
+    BMF_Q,
+    BY_WEIGHTS,
+    COST,
+    COSTS,
+    EVERY_METHOD,
+    FIREFIGHTER,
+    GATMF,
+    IQL,
+    KILLS,
+    MFAC,
+    MFQ,
+    MINERS,
+    PURSUIT,
+    RETURN,
+    TAGS,
+    WIN_RATE,
 )
+from swarmfield.experiments.design import Arm, Claim, Column, Experiment, Trial
 
-_BRIEF = {"batch_size": 64, "warmup": 0, "capacity": 4000, "rollout_length": 8}
-_CONTINUOUS = {
-    "gamma": 0.0,
-    "learning_rate": 1e-3,
-    "actor_learning_rate": 3e-4,
-    "batch_size": 4096,
-    "capacity": 2_000_000,
-    "explore_end": 0.3,
-}
-# With less exploration or fewer updates, policies stop attacking before they have learned to hit.
-_GRID = {"learning_rate": 1e-3, "rollout_length": 4, "entropy_weight": 0.08}
-_REWARDS = {"attack_opponent_reward": 0.5, "dead_penalty": -0.5}
-
-FIREFIGHTER = Task(
-    "firefighter",
-    "firefighter",
-    {
-        "smoke": Budget(640, 2, {"num_agents": 8, "max_steps": 20}, _BRIEF, 4, 4, 2),
-        "laptop": Budget(48_000, 5, {"num_agents": 50}),
-        "paper": Budget(1_000_000, 10, {"num_agents": 50}),
-    },
-)
-PURSUIT = Task(
-    "pursuit",
-    "adversarial_pursuit",
-    {
-        "smoke": Budget(320, 2, {"map_size": 15, "max_steps": 20}, _BRIEF, 4, 4, 2),
-        "laptop": Budget(64_000, 3, {"map_size": 24}, _GRID),
-        "paper": Budget(1_000_000, 10, {"map_size": 45}, _GRID),
-    },
-)
-BATTLE = Task(
-    "battle",
-    "battle",
-    {
-        "smoke": Budget(320, 2, {"map_size": 12, "max_steps": 20, **_REWARDS}, _BRIEF, 4, 4, 2),
-        "laptop": Budget(64_000, 3, {"map_size": 20, **_REWARDS}, _GRID),
-        "paper": Budget(800_000, 10, {"map_size": 40, **_REWARDS}, _GRID),
-    },
-    opponent="self",
-)
-COST = Task(
-    "firefighter-cost",
-    "firefighter",
-    {
-        "smoke": Budget(160, 2, {"num_agents": 8, "max_steps": 20}, _BRIEF, 4, 4, 0),
-        "laptop": Budget(16_000, 3, {"num_agents": 50}, evaluations=0),
-        "paper": Budget(1_000_000, 3, {"num_agents": 50}, evaluations=0),
-    },
-    one_by_one=True,
-)
-
-MINERS = Task(
-    "miners",
-    "miners",
-    {
-        "smoke": Budget(160, 2, {"num_agents": 9}, {"gamma": 0.0, **_BRIEF}, 4, 4, 2),
-        "laptop": Budget(12_800, 5, {}, _CONTINUOUS, 32, 20, 8),
-        "paper": Budget(1_000_000, 10, {}, _CONTINUOUS, 32),
-    },
+_WEIGHTS_SOURCE = "Not in the paper, which leaves open how the weights between groups come about"
+_WEIGHTS_SETTING = (
+    "By a softmax of cosines, the default; learned, by attention; and as in the authors' code: "
+    "cosines, in one vector with the own group's mean."
 )
 
 _BETTER = "BMF is better than {}."
@@ -273,6 +223,26 @@ EXPERIMENTS = (
             Claim("A VAE is better than a plain AE.", "return", "bmf_ac", ("bmf_ac, AE",)),
             Claim("Groups are better than random ones.", "return", "bmf_ac", ("bmf_ac, RC",)),
         ),
+    ),
+    Experiment(
+        "bmf/weights",
+        "beyond",
+        "How groups weigh each other: Firefighter",
+        _WEIGHTS_SOURCE,
+        _WEIGHTS_SETTING,
+        FIREFIGHTER,
+        (MFAC, *BY_WEIGHTS),
+        (RETURN, Column("value at the end", "final_value", 1), *COSTS),
+    ),
+    Experiment(
+        "bmf/weights-battle",
+        "beyond",
+        "How groups weigh each other: Battle",
+        _WEIGHTS_SOURCE,
+        _WEIGHTS_SETTING,
+        BATTLE,
+        (MFAC, *BY_WEIGHTS),
+        (RETURN, KILLS, WIN_RATE, *COSTS),
     ),
     Experiment(
         "bmf/replay",

@@ -10,7 +10,7 @@ import pytest
 import tiny
 
 from swarmfield.experiments import find, runner
-from swarmfield.experiments.bmf import AC, COST
+from swarmfield.experiments.bmf_tasks import AC, COST
 from swarmfield.experiments.plan import runs_of
 from swarmfield.experiments.runner import plan, reports_of
 from swarmfield.training import checkpoint
