@@ -10,9 +10,10 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int16, Key
 
 from swarmfield import distributions
-from swarmfield.mean_field import num_actions
+from swarmfield.mean_field import action_size
 from swarmfield.types import (
     Algorithm,
+    Box,
     Environment,
     Groups,
     PRNGKey,
@@ -40,13 +41,16 @@ def policy_of(algorithm: Algorithm) -> Policy:
 
 
 def random_policy(team: TeamSpec) -> Policy:
-    """Uniform over the legal actions; needs no parameters."""
-    size = num_actions(team)
+    """Uniform over the legal actions, or over a box; needs no parameters."""
+    shape = team.num_agents, action_size(team)
 
     def act(
         _learner: Any, timestep: Timestep, memory: None, key: PRNGKey, _explore: Float[Array, " N"]
     ) -> tuple[Array, None, None]:
-        probabilities = distributions.uniform((team.num_agents, size), timestep.legal)
+        if isinstance(team.actions, Box):
+            low, high = team.actions.low, team.actions.high
+            return jax.random.uniform(key, shape, minval=low, maxval=high), memory, None
+        probabilities = distributions.uniform(shape, timestep.legal)
         return distributions.sample(probabilities, key), memory, None
 
     return Policy(lambda *_: None, act)

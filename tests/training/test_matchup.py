@@ -8,7 +8,7 @@ from toy import NUM_ACTIONS, Toy, ToyConfig, WeatherVanes, make_algorithm, make_
 
 from swarmfield.training import matchup
 from swarmfield.training.matchup import Policy, Sides, policy_of, random_policy, sides_of
-from swarmfield.types import SwarmfieldError
+from swarmfield.types import Box, SwarmfieldError
 
 TOY = Toy(ToyConfig(num_agents=3))
 KEY = jax.random.key(0)
@@ -106,6 +106,17 @@ def test_random_actions_are_uniform_over_the_legal() -> None:
     assert record is None
 
 
+def test_random_real_actions_are_uniform_over_the_box() -> None:
+    team = TOY.teams[0]._replace(num_agents=30_000, actions=Box(2, -1.0, 3.0))
+    act = random_policy(team).act
+    actions, _, _ = act(None, make_timestep(30_000), None, KEY, jnp.zeros(30_000))
+    assert actions.shape == (30_000, 2)
+    assert actions.min() >= -1
+    assert actions.max() <= 3
+    np.testing.assert_allclose(actions.mean(0), 1, atol=0.03)
+    np.testing.assert_allclose(actions.var(0), 4**2 / 12, atol=0.03)
+
+
 def counting_policy() -> Policy:
     """Remembers how many steps it has acted in since the reset, and records it."""
 
@@ -184,7 +195,7 @@ def test_both_players_act_with_their_own() -> None:
 
 
 def test_without_an_opponent_one_side_acts() -> None:
-    sides = Sides(WeatherVanes.teams[0], None, False)
+    sides = Sides(WeatherVanes().teams[0], None, False)
     policy = counting_policy()
     keys = matchup.env_keys(KEY, 0, 4)
     timesteps = {"flock": numbered(4)["left"]}
@@ -224,7 +235,7 @@ def test_a_player_without_groups_is_in_none() -> None:
     assert groups is not None
     np.testing.assert_array_equal(groups["left"], np.full((4, 3), 254))
     np.testing.assert_array_equal(groups["right"], np.full((4, 3), -1))
-    alone = Sides(WeatherVanes.teams[0], None, False)
+    alone = Sides(WeatherVanes().teams[0], None, False)
     flock = {"flock": numbered(4)["left"]}
     groups = matchup.groups_both(alone, (policies[0], None), flock, (record, None))
     assert groups is not None
