@@ -63,6 +63,18 @@ def select(condition: Bool[Array, " E"], new: Any, old: Any) -> Any:
     return jax.tree.map(choose, new, old)
 
 
+def mean_of(share: Float[Array, ...], values: Float[Array, ...]) -> Float[Array, ...]:
+    """The mean over leading axes; what has no share may be no number.
+
+    Args:
+        share: Each value's part of the mean, adding up to 1 (or less, for a part of a batch).
+        values: One or more numbers for each share.
+    """
+    axes = tuple(range(share.ndim))
+    share = share.reshape(*share.shape, *[1] * (values.ndim - share.ndim))
+    return jnp.sum(share * jnp.where(share > 0, values, 0.0), axis=axes)
+
+
 def shares(weight: Float[Array, ...]) -> Float[Array, ...]:
     """Each weight's part of their sum; zeros where there is none."""
     return weight / jnp.maximum(jnp.sum(weight), 1e-9)

@@ -118,10 +118,10 @@ def sample(ring: PackedStep, time: Int[Array, ""], experience: Replay, key: PRNG
     env = jnp.minimum((uniform[1] * num_envs).astype(jnp.int32), num_envs - 1)
     slots = jnp.concatenate([before, jnp.minimum(before + 1, time)]) % length
     both = _read(ring, slots, jnp.concatenate([env, env]))
-    now, record = jax.tree.map(lambda x: x[:num_samples], both)
-    after, next_record = jax.tree.map(lambda x: x[num_samples:], both)
+    now, record_before = jax.tree.map(lambda x: x[:num_samples], both)
+    after, record = jax.tree.map(lambda x: x[num_samples:], both)
     later = jnp.minimum(before + 2, time) % length
-    after_record = jax.tree.map(lambda x: x[later, env], ring.record)
+    record_after = jax.tree.map(lambda x: x[later, env], ring.record)
     is_there = time >= youngest
     valid = now.alive & now.trained & ~after.first[:, None] & is_there
     if experience.unit == "steps":
@@ -131,7 +131,7 @@ def sample(ring: PackedStep, time: Int[Array, ""], experience: Replay, key: PRNG
         agents = jax.vmap(_choose)(valid, uniform[2:].T)
         weight = jnp.mean(valid.astype(jnp.float32), axis=1, keepdims=True)
         weight = jnp.broadcast_to(weight, agents.shape)
-    return Transitions(now, after, record, next_record, after_record, agents, weight)
+    return Transitions(now, after, record_before, record, record_after, agents, weight)
 
 
 def _sample_shape(experience: Replay, num_agents: int) -> tuple[int, int]:

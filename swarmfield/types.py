@@ -224,18 +224,18 @@ class Transitions(eqx.Module):
     Attributes:
         now: The learner's team at t.
         next: The same at t + 1; its `last_action` and `reward` are those of the transition.
-        record: What acting recorded on the way to `now` (an empty pytree where nothing is).
-        next_record: The same of acting at `now`, which chose this transition's actions.
-        after_record: The same of acting at `next`.
+        record_before: What acting recorded on the way to `now` (empty where nothing is).
+        record: What acting at `now` recorded, which chose this transition's actions.
+        record_after: What acting at `next` recorded.
         agents: Rows of the sampled agents.
         weight: Weight of each sample in the loss; 0 for what is no transition.
     """
 
     now: Timestep
     next: Timestep
+    record_before: PyTree
     record: PyTree
-    next_record: PyTree
-    after_record: PyTree
+    record_after: PyTree
     agents: Int[Array, "M C"]
     weight: Float[Array, "M C"]
 
@@ -246,12 +246,14 @@ class Trajectory(eqx.Module):
     Attributes:
         steps: The learner's team at each step; actions and rewards of a transition are those
             that the step after it carries.
+        record_before: What acting recorded on the way to the first step.
         record: What acting recorded at each of the first T steps.
         memory: What acting remembers after them, to look at the last step with.
         weight: 1 for a transition of a living, learning agent, else 0.
     """
 
     steps: Timestep
+    record_before: PyTree
     record: PyTree
     memory: PyTree
     weight: Float[Array, "T E N"]

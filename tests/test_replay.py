@@ -108,8 +108,8 @@ def test_records_are_stored_beside_their_step() -> None:
         ring = write(ring, replay.pack(moment(time), record), jnp.int32(time))
     batch = sample(ring, jnp.int32(4), AGENTS._replace(batch_size=32), jax.random.key(0))
     time = 10.0 * batch.now.shared["time"][:, None].astype(jnp.float32)
-    np.testing.assert_array_equal(batch.record["label"], time)
-    np.testing.assert_array_equal(batch.next_record["label"], time + 10.0)
+    np.testing.assert_array_equal(batch.record_before["label"], time)
+    np.testing.assert_array_equal(batch.record["label"], time + 10.0)
 
 
 @pytest.mark.parametrize("num_moments", [2, 5, 6, 7, 20])

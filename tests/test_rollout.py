@@ -35,6 +35,7 @@ def test_steps_are_in_order_whatever_slot_they_are_in(last: int) -> None:
     np.testing.assert_array_equal(batch.steps.shared["time"][:, 0], expected)
     # What acting on a step recorded was stored with the step after it.
     np.testing.assert_array_equal(batch.record[:, 0, 0], expected[1:])
+    assert batch.record_before[0, 0] == expected[0]
     np.testing.assert_array_equal(batch.weight, np.ones((LENGTH, NUM_ENVS, NUM_AGENTS)))
 
 

@@ -12,9 +12,9 @@ from jaxtyping import Array, Float
 from swarmfield.algorithms._ac_config import ActorCriticConfig
 from swarmfield.algorithms._descent import Descent
 from swarmfield.algorithms._following import Steps, loss_of_steps
-from swarmfield.algorithms._interaction import Interaction
+from swarmfield.algorithms._interaction import Interaction, join
 from swarmfield.algorithms._perception import Recorded, Senses, as_if_done, embed
-from swarmfield.batching import shares
+from swarmfield.batching import mean_of, shares
 from swarmfield.chunks import sum_over_chunks
 from swarmfield.distributions import mask_illegal
 from swarmfield.networks import ActorCriticNetwork
@@ -58,12 +58,8 @@ def evaluate(
     for_actor, for_critic = parts.interaction.tell(
         network.interaction, x, as_if_done(timestep, recorded), recorded.tracked
     )
-    logits = mask_illegal(network.actor(_join(x, for_actor)), timestep.legal)
-    return logits, network.critic(_join(x, for_critic))[:, 0]
-
-
-def _join(x: Float[Array, "N X"], told: Float[Array, "N G"] | None) -> Float[Array, "N X2"]:
-    return x if told is None else jnp.concatenate([x, told], axis=-1)
+    logits = mask_illegal(network.actor(join(x, for_actor)), timestep.legal)
+    return logits, network.critic(join(x, for_critic))[:, 0]
 
 
 def examples_of(parts: Parts, batch: Trajectory, value: Float[Array, "T1 E N"]) -> Examples:
@@ -109,11 +105,7 @@ def _loss(
     # A reset's action is out of range; its share is 0.
     chosen = jnp.take_along_axis(log_policy, action[..., None], axis=-1, mode="clip")[..., 0]
     entropy = -jnp.sum(jnp.exp(log_policy) * log_policy, axis=-1)
-    counts = examples.share > 0
-
-    def mean(values: Float[Array, "M N"]) -> Float[Array, ""]:
-        return jnp.sum(examples.share * jnp.where(counts, values, 0.0))
-
+    mean = partial(mean_of, examples.share)
     sums: dict[str, Any] = {
         "actor_loss": -mean(examples.advantage * chosen),
         "critic_loss": mean((examples.target - value) ** 2),

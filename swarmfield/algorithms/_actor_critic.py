@@ -17,13 +17,13 @@ from swarmfield.algorithms._descent import descent
 from swarmfield.algorithms._following import begin, follow, measure, start_following
 from swarmfield.algorithms._interaction import Interaction
 from swarmfield.algorithms._perception import (
-    PROVISIONAL,
     Player,
     Recorded,
     Senses,
     groups_of,
     perceive,
     player_of,
+    to_record,
 )
 from swarmfield.distributions import sample
 from swarmfield.mean_field import num_actions
@@ -128,12 +128,12 @@ def _look(
     x, memory, tracked = perceive(
         parts.senses, network.trunk, player.tracker, timestep, memory, key, renew=renew
     )
-    recorded = Recorded(tracked)
+
+    def choose(recorded: Recorded, key: PRNGKey) -> Int[Array, " N"]:
+        return _draw(evaluate(parts, network, x, timestep, recorded)[0], key, explore)
+
+    recorded = to_record(choose, tracked, timestep, key, delayed=parts.interaction.delayed)
     logits, value = evaluate(parts, network, x, timestep, recorded)
-    if not parts.interaction.delayed:
-        provisional = _draw(logits, jax.random.fold_in(key, PROVISIONAL), explore)
-        recorded = Recorded(tracked, provisional.astype(timestep.last_action.dtype))
-        logits, value = evaluate(parts, network, x, timestep, recorded)
     return logits, value, memory, recorded
 
 
@@ -181,8 +181,8 @@ def _last_value(
 
 def _measure(parts: Parts, batch: Trajectory) -> dict[str, Float[Array, ""]]:
     """What the tracker measures from each step of a rollout to the next."""
-    tracked = batch.record["recorded"].tracked
-    before = jax.tree.map(lambda x: jnp.concatenate([x[:1], x[:-1]]), tracked)
+    first, tracked = (r["recorded"].tracked for r in (batch.record_before, batch.record))
+    before = jax.tree.map(lambda x, y: jnp.concatenate([x[None], y[:-1]]), first, tracked)
     now = jax.tree.map(lambda x: x[:-1], batch.steps)
     flat = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), (now, before, tracked))
     return measure(parts.senses.tracker, *flat)

@@ -50,9 +50,11 @@ class BilevelOptions:
     sample_codes: bool = False
     """Group by samples of the code instead of its mean, as the authors' code does."""
     freeze_after: float = 1.0
-    """Share of the run after which representations stay as they are, in [0, 1]."""
+    """Share of the run after which the autoencoder is learned no more, in [0, 1]."""
     delay: bool = True
     """Fields of the last actions; without, of provisional ones, chosen by the last ones' field."""
+    include_self: bool = True
+    """Whether an agent's own action counts in its group's mean, as in the authors' code."""
     levels: Literal["two_level", "merged"] = "two_level"
     """Own group and other groups apart, as in the paper, or in one vector as in its code."""
     weights: Weights = "softmax_cos"
@@ -73,6 +75,7 @@ def check_bilevel(config: BilevelOptions) -> None:
     if config.levels == "merged":
         wanted = "softmax_cos or cosine_raw with --algo.levels merged"
         require(config, "weights", lambda x: x != "learned", wanted)
+        require(config, "include_self", lambda x: x, "true with --algo.levels merged")
 
 
 def bilevel_field(config: Any, team: TeamSpec) -> MeanField:
@@ -101,5 +104,6 @@ def bilevel_field(config: Any, team: TeamSpec) -> MeanField:
         config.weights,
         config.weight_temperature,
         merged=config.levels == "merged",
+        include_self=config.include_self,
     )
     return field._replace(delayed=config.delay)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import optax
 from jax.flatten_util import ravel_pytree
@@ -36,6 +37,11 @@ class Descent(NamedTuple):
 
     init: Callable[[PyTree], optax.OptState]
     step: Callable[..., tuple[Any, optax.OptState, Float[Array, ""]]]
+
+
+def towards(target: PyTree, parameters: PyTree, tau: float) -> PyTree:
+    """A target network that follows, by Polyak's rule: target + tau (parameters - target)."""
+    return jax.tree.map(lambda old, new: old + tau * (new - old), target, parameters)
 
 
 def descent(config: DescentConfig) -> Descent:

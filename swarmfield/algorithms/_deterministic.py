@@ -13,7 +13,7 @@ import optax
 from jaxtyping import Array, Float
 
 from swarmfield import schedules
-from swarmfield.algorithms._descent import descent
+from swarmfield.algorithms._descent import descent, towards
 from swarmfield.algorithms._deterministic_config import DeterministicConfig
 from swarmfield.algorithms._deterministic_loss import (
     Network,
@@ -158,8 +158,7 @@ def _update(
     )
     loss, gradient = actor_gradient(parts, (actor, critic), examples, key)
     actor, optimizer, norm = parts.actor_descent.step(actor, gradient, learner.optimizer, progress)
-    tau = parts.config.tau
-    target = jax.tree.map(lambda old, new: old + tau * (new - old), learner.target, (actor, critic))
+    target = towards(learner.target, (actor, critic), parts.config.tau)
     followed, learned = follow(
         tracker,
         parts.descent,
@@ -174,7 +173,7 @@ def _update(
         "critic_gradient_norm": critic_norm,
     }
     metrics |= learned | measure(
-        tracker, batch.now, batch.record.tracked, batch.next_record.tracked
+        tracker, batch.now, batch.record_before.tracked, batch.record.tracked
     )
     learner = DeterministicLearner(actor, critic, target, optimizer, critic_optimizer, *followed)
     return learner, metrics

@@ -13,9 +13,9 @@ from jaxtyping import Array, Float, PyTree
 from swarmfield.algorithms._descent import Descent
 from swarmfield.algorithms._deterministic_config import DeterministicConfig
 from swarmfield.algorithms._following import Steps, loss_of_steps
-from swarmfield.algorithms._interaction import Interaction
+from swarmfield.algorithms._interaction import Interaction, join
 from swarmfield.algorithms._perception import Recorded, Senses, as_if_done, embed
-from swarmfield.batching import shares
+from swarmfield.batching import mean_of, shares
 from swarmfield.chunks import sum_over_chunks
 from swarmfield.networks import MLP, Trunk
 from swarmfield.returns import bootstrap
@@ -48,13 +48,13 @@ class Parts(NamedTuple):
 class Examples(NamedTuple):
     """Whole steps to learn from; `share` is each agent's part of the mean, 0 for none.
 
-    `told` is what acting at `now` recorded, `told_after` what it did at `after`.
+    `recorded` is what acting at `now` recorded, `recorded_after` what acting at `after` did.
     """
 
     now: Timestep
     after: Timestep
-    told: Recorded
-    told_after: Recorded
+    recorded: Recorded
+    recorded_after: Recorded
     share: Float[Array, "M N"]
 
 
@@ -87,7 +87,7 @@ def choose(
         actor.interaction, x, as_if_done(timestep, recorded), recorded.tracked
     )
     centre, half = centre_and_half(parts.actions)
-    return centre + half * jnp.tanh(actor.head(_join(x, told)))
+    return centre + half * jnp.tanh(actor.head(join(x, told)))
 
 
 def judge(
@@ -102,11 +102,7 @@ def judge(
     _, told = parts.interaction.tell(
         critic.interaction, x, as_if_done(timestep, recorded), recorded.tracked, actions
     )
-    return critic.head(_join(jnp.concatenate([x, actions], axis=1), told))[:, 0]
-
-
-def _join(x: Float[Array, "N X"], told: Float[Array, "N G"] | None) -> Float[Array, "N X2"]:
-    return x if told is None else jnp.concatenate([x, told], axis=1)
+    return critic.head(join(jnp.concatenate([x, actions], axis=1), told))[:, 0]
 
 
 def centre_and_half(actions: Box) -> tuple[float, float]:
@@ -117,7 +113,7 @@ def centre_and_half(actions: Box) -> tuple[float, float]:
 def examples_of(batch: Transitions) -> Examples:
     """A sample of whole steps, agents in order."""
     share = shares(batch.weight)
-    return Examples(batch.now, batch.next, batch.next_record, batch.after_record, share)
+    return Examples(batch.now, batch.next, batch.record, batch.record_after, share)
 
 
 def critic_gradient(
@@ -160,8 +156,8 @@ def _actor_loss(
         actions = choose(parts, actor, x, timestep, recorded)
         return judge(parts, critic, timestep, recorded, actions)
 
-    q = jax.vmap(value)(examples.now, examples.told)
-    return -_mean(examples, q)
+    q = jax.vmap(value)(examples.now, examples.recorded)
+    return -mean_of(examples.share, q)
 
 
 def _critic_loss(
@@ -181,20 +177,16 @@ def _critic_loss(
         actions = choose(parts, target[0], x, timestep, recorded)
         return judge(parts, target[1], timestep, recorded, actions)
 
-    value = jax.vmap(future)(examples.after, examples.told_after)
+    value = jax.vmap(future)(examples.after, examples.recorded_after)
     after = examples.after
     backup = partial(bootstrap, gamma=parts.config.gamma)
     y = jax.vmap(jax.vmap(backup))(after.reward, after.terminated, value)
-    q = jax.vmap(partial(judge, parts, critic))(examples.now, examples.told, after.last_action)
+    q = jax.vmap(partial(judge, parts, critic))(examples.now, examples.recorded, after.last_action)
     # Masked before it is squared: what does not count may be no number.
-    loss = _mean(examples, jnp.where(examples.share > 0, y - q, 0.0) ** 2)
-    sums = {"critic_loss": loss, "q": _mean(examples, q)}
+    loss = mean_of(examples.share, jnp.where(examples.share > 0, y - q, 0.0) ** 2)
+    sums = {"critic_loss": loss, "q": mean_of(examples.share, q)}
     x = jax.vmap(partial(embed, parts.senses, actor.trunk))(examples.now)
     value_next = jnp.where(after.terminated, 0.0, value)
     steps = Steps(examples.now, after, value_next, examples.share)
     more, tracked = loss_of_steps(parts.senses, (actor.trunk, tracker), x, steps, batch_size, key)
     return loss + more, {**sums, "tracker": tracked}
-
-
-def _mean(examples: Examples, values: Float[Array, "M N"]) -> Float[Array, ""]:
-    return jnp.sum(examples.share * jnp.where(examples.share > 0, values, 0.0))

@@ -32,11 +32,11 @@ def begin(tracker: Tracker | None, timestep: Timestep) -> Any:
     return None if tracker is None else tracker.begin(timestep)
 
 
-def measure(tracker: Tracker | None, timestep: Timestep, record: Any, next_record: Any) -> Metrics:
+def measure(tracker: Tracker | None, timestep: Timestep, before: Any, record: Any) -> Metrics:
     """Means of what a tracker measures over stored steps `[M, ...]`."""
     if tracker is None:
         return {}
-    measured = jax.vmap(tracker.measure)(timestep, record, next_record)
+    measured = jax.vmap(tracker.measure)(timestep, before, record)
     return {name: jnp.mean(values) for name, values in measured.items()}
 
 

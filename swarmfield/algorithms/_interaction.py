@@ -38,6 +38,11 @@ class Interaction(NamedTuple):
     groups: Groups | None = None
 
 
+def join(x: Float[Array, "N X"], told: Float[Array, "N G"] | None) -> Float[Array, "N X2"]:
+    """What agents see beside what they are told, if anything."""
+    return x if told is None else jnp.concatenate([x, told], axis=-1)
+
+
 def alone() -> Interaction:
     """Nothing."""
     return Interaction(lambda _: None, lambda _: (0, 0), lambda *_: (None, None))

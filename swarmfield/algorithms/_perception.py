@@ -76,32 +76,39 @@ def groups_of(groups: Groups | None, recorded_of: Callable[[Any], Recorded]) -> 
     return lambda timestep, record: groups(timestep, recorded_of(record).tracked)
 
 
-PROVISIONAL = 2
-"""Folded into a key of acting for provisional actions."""
+PROVISIONAL, PERCEIVING = 2, 3
+"""Folded into a key of acting, for provisional actions and for what the tracker draws."""
+
+
+Choose = Callable[[Recorded, PRNGKey], Array]
+"""`(recorded, key) -> actions [N]`, by the field of what is recorded."""
 
 
 def decide(
-    choose: Callable[[Recorded, PRNGKey], Array],
-    tracked: Any,
-    timestep: Timestep,
-    key: PRNGKey,
-    *,
-    delayed: bool,
+    choose: Choose, tracked: Any, timestep: Timestep, key: PRNGKey, *, delayed: bool
 ) -> tuple[Array, Recorded]:
-    """Actions chosen by the field of the last ones or of provisional ones; and what is recorded.
+    """Actions, and what is recorded for the field they are chosen by; arguments of `to_record`."""
+    recorded = to_record(choose, tracked, timestep, key, delayed=delayed)
+    return choose(recorded, key), recorded
+
+
+def to_record(
+    choose: Choose, tracked: Any, timestep: Timestep, key: PRNGKey, *, delayed: bool
+) -> Recorded:
+    """What a field is made of: the last actions, or provisional ones chosen by the last ones'.
 
     Args:
-        choose: `(recorded, key) -> actions [N]`.
+        choose: How actions are chosen.
         tracked: The tracker's record.
         timestep: What is acted on.
         key: Draws the actions.
         delayed: As a `MeanField`'s.
     """
     recorded = Recorded(tracked)
-    if not delayed:
-        provisional = choose(recorded, jax.random.fold_in(key, PROVISIONAL))
-        recorded = Recorded(tracked, provisional.astype(timestep.last_action.dtype))
-    return choose(recorded, key), recorded
+    if delayed:
+        return recorded
+    provisional = choose(recorded, jax.random.fold_in(key, PROVISIONAL))
+    return Recorded(tracked, provisional.astype(timestep.last_action.dtype))
 
 
 def as_if_done(timestep: Timestep, recorded: Recorded) -> Timestep:
@@ -154,13 +161,15 @@ def perceive(
     if tracker is None:
         return embed(senses, trunk, timestep), memory, None
 
+    key_represent, key_track = jax.random.split(jax.random.fold_in(key, PERCEIVING))
+
     def look(agents: Int[Array, " C"]) -> tuple[Float[Array, "C X"], Float[Array, "C Z"]]:
         observation = see(senses, timestep, agents)
         x = trunk(observation)
-        keys = jax.vmap(lambda index: jax.random.fold_in(key, index))(agents)
+        keys = jax.vmap(lambda index: jax.random.fold_in(key_represent, index))(agents)
         glimpse = Glimpse(observation, x, timestep.last_action[agents])
         return x, tracker.represent(parameters, glimpse, keys)
 
     x, z = in_chunks(look, jnp.arange(senses.team.num_agents), senses.agents_at_once)
-    memory, record = tracker.track(parameters, timestep, z, memory, key if renew else None)
+    memory, record = tracker.track(parameters, timestep, z, memory, key_track if renew else None)
     return x, memory, record

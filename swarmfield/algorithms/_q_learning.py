@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from swarmfield import schedules
-from swarmfield.algorithms._descent import descent
+from swarmfield.algorithms._descent import descent, towards
 from swarmfield.algorithms._following import begin, follow, measure, start_following
 from swarmfield.algorithms._perception import (
     Player,
@@ -42,8 +42,8 @@ from swarmfield.types import (
     Unpack,
 )
 
-_TRACKER = 1
-"""Folded into a learner's key for its tracker."""
+_TRACKER = 2**16
+"""Folded into a learner's key for its tracker: beyond the few keys that a network splits off."""
 
 
 def q_learning(
@@ -132,8 +132,7 @@ def _update(
     network, optimizer, norm = parts.descent.step(
         learner.network, gradients[0], learner.optimizer, progress
     )
-    tau = parts.config.tau
-    target = jax.tree.map(lambda old, new: old + tau * (new - old), learner.target, network)
+    target = towards(learner.target, network, parts.config.tau)
     tracker = parts.senses.tracker
     followed, learned = follow(
         tracker,
@@ -145,7 +144,7 @@ def _update(
     )
     metrics = {"loss": sums["loss"], "q": sums["q"], "gradient_norm": norm}
     metrics |= learned | measure(
-        tracker, batch.now, batch.record.tracked, batch.next_record.tracked
+        tracker, batch.now, batch.record_before.tracked, batch.record.tracked
     )
     return QLearner(network, target, optimizer, *followed), metrics
 

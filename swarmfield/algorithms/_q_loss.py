@@ -14,7 +14,7 @@ from jaxtyping import Array, Bool, Float, Int, Num
 from swarmfield.algorithms._descent import Descent
 from swarmfield.algorithms._perception import Recorded, Senses, as_if_done, see
 from swarmfield.algorithms._q_config import QLearningConfig
-from swarmfield.batching import shares
+from swarmfield.batching import mean_of, shares
 from swarmfield.chunks import sum_over_chunks
 from swarmfield.distributions import mask_illegal
 from swarmfield.mean_field import MeanField, Outcome
@@ -80,8 +80,8 @@ def examples_of(parts: Parts, batch: Transitions) -> Examples:
     """Everything the loss needs, with steps and agents `[M, C]` merged into one batch."""
     steps, record = jax.tree.map(
         lambda *pair: jnp.concatenate(pair),
-        (batch.now, batch.next_record),
-        (batch.next, batch.after_record),
+        (batch.now, batch.record),
+        (batch.next, batch.record_after),
     )
     inputs = jax.vmap(partial(read, parts))(steps, record, jnp.concatenate([batch.agents] * 2))
     merged = jax.tree.map(lambda x: x.reshape(2, -1, *x.shape[2:]), inputs)
@@ -133,10 +133,9 @@ def _loss(
     # A reset's action is out of range; its share is 0.
     q = mask_illegal(network.judge(x, now.part), now.legal)
     chosen = jnp.take_along_axis(q, examples.action[:, None], axis=1, mode="clip")[:, 0]
-    counts = examples.share > 0
-    error, q_chosen = jnp.where(counts, y - chosen, 0.0), jnp.where(counts, chosen, 0.0)
-    loss = jnp.sum(examples.share * error**2)
-    sums = {"loss": loss, "q": jnp.sum(examples.share * q_chosen), "tracker": None}
+    error = jnp.where(examples.share > 0, y - chosen, 0.0)
+    loss, q = (mean_of(examples.share, values) for values in (error**2, chosen))
+    sums = {"loss": loss, "q": q, "tracker": None}
     learning = parts.senses.learning
     if learning is None:
         return loss, sums

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Integer, UInt8
 
+from swarmfield.environments.immortals import timestep_of_immortals
 from swarmfield.environments.options import require_count
 from swarmfield.types import Discrete, Observation, PRNGKey, Scene, TeamSpec, Timestep
 
@@ -260,21 +261,13 @@ class Firefighter:
         return own if self.is_ring else own.at[0].add(-0.5 * left[0]).at[-1].add(-0.5 * right[-1])
 
     def _timestep(self, state: FirefighterState, reward: Float[Array, " N"]) -> Timestep:
-        n = self.config.num_agents
-        everyone = jnp.ones(n, bool)
-        return Timestep(
-            shared=None,
+        return timestep_of_immortals(
             own={"seen": state.seen},
-            first=state.time == 0,
-            alive=everyone,
-            legal=None,
-            kind=jnp.zeros(n, jnp.uint8),
             position=jnp.asarray(self._stands),
             last_action=state.last_action,
             reward=reward,
-            terminated=~everyone,
-            truncated=state.time >= self.max_steps,
-            trained=everyone,
+            time=state.time,
+            max_steps=self.max_steps,
             measures={
                 "final_value": -jnp.sum(state.fire).astype(jnp.float32),
                 "burning": jnp.sum(state.fire > 0).astype(jnp.float32),

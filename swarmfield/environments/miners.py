@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Integer
 
+from swarmfield.environments.immortals import timestep_of_immortals
 from swarmfield.environments.options import require_count
 from swarmfield.types import (
     Box,
@@ -242,22 +243,15 @@ class Miners:
         return jnp.append(seen, miners) if self.config.see_miners else seen
 
     def _timestep(self, state: MinersState, reward: Float[Array, " N"]) -> Timestep:
-        n = self.config.num_agents
-        everyone = jnp.ones(n, bool)
         field = self.field(state.diamonds)
-        return Timestep(
+        return timestep_of_immortals(
             shared={"diamonds": state.diamonds},
             own={"miners": state.miners} if self.config.see_miners else None,
-            first=state.time == 0,
-            alive=everyone,
-            legal=None,
-            kind=jnp.zeros(n, jnp.uint8),
             position=jnp.asarray(self._places),
             last_action=state.last_action,
             reward=reward,
-            terminated=~everyone,
-            truncated=state.time >= self.max_steps,
-            trained=everyone,
+            time=state.time,
+            max_steps=self.max_steps,
             measures={
                 "mined": jnp.sum(state.miners * field),
                 "gain": jnp.sum((state.miners - 1) * field),

@@ -43,8 +43,9 @@ EXPERIMENTS = (
         "Firefighter, 50 fighters and 50 houses",
         "Figure 3, left",
         "The paper shows curves over 4 seeds, without figures, steps or a horizon. Here: a ring, "
-        "100 steps, each fighter paid for its own two houses. Greedy policies; a policy that "
-        "draws does better here, see the curve of the return while exploring.",
+        "100 steps, each fighter paid for its own two houses, every method with its defaults. "
+        "Greedy policies; a policy that draws does better here, see the curve of the return while "
+        "exploring.",
         FIREFIGHTER,
         EVERY_METHOD,
         (RETURN, Column("value at the end", "final_value", 1), *COSTS),

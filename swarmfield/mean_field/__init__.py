@@ -2,7 +2,7 @@
 
 A mean field is built once for a team and then called on timesteps. What it returns is any
 pytree whose arrays lead with N, with K, or with nothing; `at` picks one agent's part, so that
-what all agents share is never repeated N times. A field that is no function of one timestep,
+what all agents share is stored once. A field that is no function of one timestep,
 such as groups that are kept for a while, brings a tracker, which follows the team at acting
 time and records what the field needs to be computed again.
 """

@@ -53,7 +53,8 @@ class Tracker(NamedTuple):
         track: `(parameters, timestep, z [N, Z], memory, key) -> memory, record`; without a key
             nothing that takes more than one look is found anew, such as groups.
         learning: How the parameters are learned, or None where there are none.
-        measure: `(timestep, record, next_record) -> metrics` of one stored step.
+        measure: `(timestep, record_before, record) -> metrics` of one stored step, from what was
+            recorded on the way to it and at it.
     """
 
     init: Callable[[PRNGKey], Any]

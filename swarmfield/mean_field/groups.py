@@ -19,7 +19,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, UInt8
 
 from swarmfield.mean_field.field import MeanField, Tracker, action_size, read_vectors
-from swarmfield.mean_field.team import sum_actions
+from swarmfield.mean_field.team import last_vectors, sum_actions
 from swarmfield.networks import FieldReader, Linear
 from swarmfield.types import PRNGKey, TeamSpec, Timestep
 
@@ -31,21 +31,32 @@ class Grouping(NamedTuple):
 
     Attributes:
         label: Group of each agent.
-        centre: Mean representation of each group's living agents.
+        centre: Mean representation of each group's living agents, where weights between groups
+            are made of it.
     """
 
     label: UInt8[Array, " N"]
-    centre: Float[Array, "K Z"]
+    centre: Float[Array, "K Z"] | None
 
 
 class GroupField(NamedTuple):
-    """The field of one step."""
+    """The field of one step.
+
+    Attributes:
+        label: Group of each agent.
+        mean_action: g_n of each group.
+        size: Living agents of each group.
+        inter: What each group sees of the others, where nothing about it is learned.
+        centre: Mean representation of each group.
+        own: u_j, where it does not count in its own group's mean.
+    """
 
     label: Int[Array, " N"]
     mean_action: Float[Array, "K A"]
-    inter: Float[Array, "K A"]
+    size: Float[Array, " K"]
+    inter: Float[Array, "K A"] | None
     centre: Float[Array, "K Z"]
-    occupied: Bool[Array, " K"]
+    own: Float[Array, "N A"] | None
 
 
 def group_actions(
@@ -65,7 +76,16 @@ def softmax_cos(
     centre: Float[Array, "K Z"], occupied: Bool[Array, " K"], temperature: float
 ) -> Float[Array, "K K"]:
     """w_mn proportional to exp(cos(z_m, z_n) / T) over occupied n != m; a row without any is 0."""
-    return _normalised(jnp.exp(_cosines(centre) / temperature), _others(occupied))
+    return masked_softmax(_cosines(centre) / temperature, _others(occupied))
+
+
+def masked_softmax(
+    score: Float[Array, "*B K"], allowed: Bool[Array, "*B K"]
+) -> Float[Array, "*B K"]:
+    """Softmax over what is allowed; zeros where nothing is."""
+    some = jnp.any(allowed, axis=-1, keepdims=True)
+    score = jnp.where(allowed | ~some, score, -jnp.inf)
+    return jnp.where(some, jax.nn.softmax(score), 0.0)
 
 
 def cosine_raw(
@@ -124,10 +144,7 @@ class AttentionReader(eqx.Module):
         intra, mean_action, own, centre, others = part
         query, key = self.query(own), self.key(centre)
         score = jnp.sum(query[..., None, :] * key, axis=-1) / math.sqrt(query.shape[-1])
-        score = jnp.where(others, score, -jnp.inf)
-        # Without another group there is nothing to attend to.
-        some = jnp.any(others, axis=-1, keepdims=True)
-        weight = jnp.where(some, jax.nn.softmax(jnp.where(some, score, 0.0)), 0.0)
+        weight = masked_softmax(score, others)
         return self.vectors((intra, jnp.sum(weight[..., None] * mean_action, axis=-2)))
 
 
@@ -140,6 +157,7 @@ def bilevel(
     temperature: float,
     *,
     merged: bool,
+    include_self: bool = True,
 ) -> MeanField:
     """The field of both levels, or of both merged into one vector.
 
@@ -151,28 +169,29 @@ def bilevel(
         weights: How groups weigh each other.
         temperature: Of `softmax_cos`, > 0.
         merged: One vector sum_n w_mn g_n with n = m included, as in the authors' code.
+        include_self: Whether an agent's own action counts in its group's mean, of two levels.
     """
     actions = action_size(team)
 
     def compute(timestep: Timestep, grouping: Grouping) -> GroupField:
-        label = grouping.label.astype(jnp.int32)
-        mean_action, living = group_actions(label, timestep, num_groups, actions)
-        occupied = living > 0
+        assert grouping.centre is not None
+        label, inter = grouping.label.astype(jnp.int32), None
+        mean_action, size = group_actions(label, timestep, num_groups, actions)
         if weights == "softmax_cos":
-            weight = softmax_cos(grouping.centre, occupied, temperature)
-        else:
-            weight = cosine_raw(grouping.centre, occupied, with_own=merged)
-        return GroupField(label, mean_action, weight @ mean_action, grouping.centre, occupied)
+            inter = softmax_cos(grouping.centre, size > 0, temperature) @ mean_action
+        elif weights == "cosine_raw":
+            inter = cosine_raw(grouping.centre, size > 0, with_own=merged) @ mean_action
+        own = None if include_self else last_vectors(timestep, actions)
+        return GroupField(label, mean_action, size, inter, grouping.centre, own)
 
     def at(field: GroupField, index: Int[Array, ""]) -> Any:
         group = field.label[index]
-        if merged:
-            return (field.inter[group],)
-        if weights != "learned":
-            return field.mean_action[group], field.inter[group]
-        others = field.occupied & (jnp.arange(num_groups) != group)
-        intra, own = field.mean_action[group], field.centre[group]
-        return intra, field.mean_action, own, field.centre, others
+        if field.inter is not None:
+            inter = field.inter[group]
+            return (inter,) if merged else (_intra(field, index), inter)
+        others = (field.size > 0) & (jnp.arange(num_groups) != group)
+        own_centre = field.centre[group]
+        return _intra(field, index), field.mean_action, own_centre, field.centre, others
 
     def groups(_timestep: Timestep, grouping: Grouping) -> UInt8[Array, " N"]:
         return grouping.label
@@ -181,3 +200,12 @@ def bilevel(
     if weights == "learned":
         reader = partial(AttentionReader, size, actions)
     return MeanField(compute, at, reader, tracker, groups=groups)
+
+
+def _intra(field: GroupField, index: Int[Array, ""]) -> Float[Array, " A"]:
+    """An agent's own group's mean action, with or without its own."""
+    group = field.label[index]
+    mean, size = field.mean_action[group], field.size[group]
+    if field.own is None:
+        return mean
+    return (size * mean - field.own[index]) / jnp.maximum(size - 1, 1)

@@ -2,7 +2,7 @@
 
     z ~ N(mu(x), sigma(x)^2),   x = (embedding or observation, last action u), normalised
     L = w_r ( sum_dims (x_hat(z) - x)^2 + beta sum_dims KL(N(mu, sigma) || N(0, 1)) )
-      + w_p ( p(z, x) - y )^2,        y = r + gamma (1 - d) V(s')
+      + w_p ( p(z, e) - y )^2,        y = r + gamma (1 - d) V(s'),   e the policy's embedding
 
 Source: Zheng et al. 2025, Eq. 7. Departures, each with its reason:
 

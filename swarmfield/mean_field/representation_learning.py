@@ -9,6 +9,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from swarmfield.batching import mean_of
 from swarmfield.mean_field.field import Learning
 from swarmfield.mean_field.representation import (
     Encoder,
@@ -51,13 +52,7 @@ def _loss(
     x = inputs_of(config, num_actions, glimpse)
     parts = losses(config, encoder, x, glimpse.embedding, outcome, key)
     mean, _ = encode(config, encoder, normalise(encoder.scale, x))
-    counts = share > 0
-
-    def average(values: Array) -> Array:
-        rows = (-1,) + (1,) * (values.ndim - 1)
-        kept = jnp.where(counts.reshape(rows), values, 0.0)
-        return jnp.sum(share.reshape(rows) * kept, axis=0)
-
+    average = partial(mean_of, share)
     sums = {name: average(values) for name, values in parts.items()}
     sums |= {"x": average(x), "x2": average(x**2), "z": average(mean), "z2": average(mean**2)}
     return average(total(config, parts, x.shape[-1], batch_size)), sums

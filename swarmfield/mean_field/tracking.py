@@ -45,11 +45,13 @@ class GroupingConfig(NamedTuple):
         how: By k-means over representations, or at random, which shows what grouping is worth.
         num_groups: K.
         interval: Steps between one assignment and the next.
+        record_centres: Whether the groups' mean representations are recorded.
     """
 
     how: How = "kmeans"
     num_groups: int = 4
     interval: int = 50
+    record_centres: bool = True
 
 
 class Memory(eqx.Module):
@@ -124,8 +126,9 @@ def track_groups(
     label, centre = memory.label.astype(jnp.int32), memory.centre
     if key is not None:
         label, centre = flat_batched(partial(_assign_where_due, config))(alive, z, memory, key)
-    mean, _ = group_means(z, label, alive, config.num_groups)
-    small = label.astype(jnp.uint8)
+    small, mean = label.astype(jnp.uint8), None
+    if config.record_centres:
+        mean, _ = group_means(z, label, alive, config.num_groups)
     return Memory(centre, small, memory.age + 1), Grouping(small, mean)
 
 
@@ -169,15 +172,17 @@ def _assign(
     found = best_of(z, alive, starts, (jnp.arange(RESTARTS + 1) > 0) == anew, ITERATIONS)
     found = in_order(found)
     numbered = renumber(found, kept.label, alive)
-    return jax.tree.map(lambda x, y: jnp.where(age > 0, x, y), numbered, found)
+    # Where all were in one group, as before anybody has acted, its number means nothing.
+    tells = (age > 0) & (jnp.sum(size > 0) > 1)
+    return jax.tree.map(lambda x, y: jnp.where(tells, x, y), numbered, found)
 
 
 def measure_groups(
     config: GroupingConfig,
     num_kinds: int,
     timestep: Timestep,
+    before: Grouping,
     record: Grouping,
-    next_record: Grouping,
 ) -> dict[str, Float[Array, ""]]:
     """How large groups are, how many agents change theirs, and how well groups match kinds.
 
@@ -185,14 +190,14 @@ def measure_groups(
         config: How groups are formed.
         num_kinds: Agent types of the team; with one there is nothing to match.
         timestep: A step.
-        record: Groups before it.
-        next_record: Groups at it.
+        before: Groups on the way to it.
+        record: Groups at it.
     """
     alive = timestep.alive.astype(jnp.float32)
     living = jnp.maximum(jnp.sum(alive), 1.0)
-    label = next_record.label.astype(jnp.int32)
+    label = record.label.astype(jnp.int32)
     size = jnp.zeros(config.num_groups).at[label].add(alive)
-    changes = alive * (record.label != next_record.label) * ~timestep.first
+    changes = alive * (before.label != record.label) * ~timestep.first
     measured = {
         "groups": jnp.sum(size > 0).astype(jnp.float32),
         "largest_group": jnp.max(size) / living,

@@ -4,6 +4,7 @@ import hypothesis.strategies as st
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 from hypothesis import given
 from toy import NUM_ACTIONS, make_timestep
 
@@ -38,8 +39,8 @@ def parts(field, timestep, record):
     return jax.vmap(lambda i: field.at(value, i))(jnp.arange(timestep.alive.shape[0]))
 
 
-def field_of(weights="softmax_cos", merged=False, temperature=0.5):
-    return bilevel(TEAM, None, K, Z, weights, temperature, merged=merged)
+def field_of(weights="softmax_cos", merged=False, temperature=0.5, **options):
+    return bilevel(TEAM, None, K, Z, weights, temperature, merged=merged, **options)
 
 
 def test_mean_actions_of_groups_by_hand() -> None:
@@ -83,6 +84,25 @@ def test_both_levels_by_hand() -> None:
     np.testing.assert_allclose(inter[0], [0, 0, 1 - near, near], rtol=1e-6)
     np.testing.assert_allclose(inter[2], [(1 - near) / 2, (1 - near) / 2, 0, near], rtol=1e-6)
     np.testing.assert_allclose(inter[4], [0.25, 0.25, 0.5, 0], rtol=1e-6)
+
+
+@pytest.mark.parametrize("weights", ["softmax_cos", "learned"])
+def test_a_mean_without_oneself_by_hand(weights) -> None:
+    label, actions = [0, 0, 0, 0, 1, 2], [0, 1, 1, 2, NUM_ACTIONS, 3]
+    alive = [True, True, True, False, True, True]
+    intra, *_ = parts(
+        field_of(weights, include_self=False), played(actions, alive), grouping(label)
+    )
+    np.testing.assert_allclose(intra[0], [0, 1, 0, 0])
+    np.testing.assert_allclose(intra[1], [0.5, 0.5, 0, 0])
+    # Nobody else is there.
+    np.testing.assert_array_equal(intra[4:], np.zeros((2, NUM_ACTIONS)))
+
+
+@pytest.mark.parametrize("temperature", [1e-3, 0.04, 0.5, 1e3])
+def test_weights_add_up_at_any_temperature(temperature: float) -> None:
+    weight = softmax_cos(jnp.array(CENTRE), jnp.ones(K, bool), temperature)
+    np.testing.assert_allclose(weight.sum(1), np.ones(K), rtol=1e-6)
 
 
 def test_merged_into_one_by_hand() -> None:

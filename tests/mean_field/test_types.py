@@ -5,6 +5,7 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 from sklearn.metrics import adjusted_rand_score
 from toy import NUM_ACTIONS, make_timestep
 
@@ -56,6 +57,22 @@ def test_types_are_found_from_five_actions() -> None:
         assert adjusted_rand_score(habit, label) == 1
         np.testing.assert_array_equal(label, found[5])
     np.testing.assert_array_equal(memory.actions, actions[9:4:-1].T)
+
+
+@pytest.mark.parametrize("habits", [[0, 0, 0, 0, 0, 1, 1, 1], [0, 0, 0, 1, 1, 1, 1, 1]])
+def test_a_habit_has_the_same_number_however_many_have_it(habits) -> None:
+    """Before anybody has acted all are of one type, whose number must not be the larger one's."""
+    tracker = types_by_actions(GroupingConfig(num_groups=2, interval=1), TEAM)
+    memory = tracker.begin(make_timestep(N))
+    for action in (np.full(N, NUM_ACTIONS), *[np.asarray(habits)] * 3):
+        timestep = make_timestep(N, last_action=jnp.asarray(action, jnp.uint8))
+        nothing = tracker.represent(None, _glimpse(action), jax.random.split(KEY, N))
+        memory, record = tracker.track(None, timestep, nothing, memory, KEY)
+    np.testing.assert_array_equal(record.label, NUMBER[np.asarray(habits)])
+
+
+NUMBER = np.array([1, 0])
+"""Of either habit, as their centres lie."""
 
 
 def _glimpse(action):
