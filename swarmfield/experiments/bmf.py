@@ -10,7 +10,6 @@ from swarmfield.experiments.bmf_tasks import (
     BATTLE,
     BMF_AC,
     BMF_Q,
-    BY_WEIGHTS,
     COST,
     COSTS,
     EVERY_METHOD,
@@ -21,6 +20,7 @@ from swarmfield.experiments.bmf_tasks import (
     MFAC,
     MFQ,
     MINERS,
+    PARTS,
     PURSUIT,
     RETURN,
     TAGS,
@@ -28,10 +28,12 @@ from swarmfield.experiments.bmf_tasks import (
 )
 from swarmfield.experiments.design import Arm, Claim, Column, Experiment, Trial
 
-_WEIGHTS_SOURCE = "Not in the paper, which leaves open how the weights between groups come about"
-_WEIGHTS_SETTING = (
-    "By a softmax of cosines, the default; learned, by attention; and as in the authors' code: "
-    "cosines, in one vector with the own group's mean."
+_PARTS_SOURCE = "Not in the paper, which leaves open what is due to which part"
+_PARTS_SETTING = (
+    "A policy that sees the mean action (MFAC's sees only its observation), then two levels of "
+    "groups drawn at random, then groups that are alike; with weights between groups by a softmax "
+    "of cosines, learned by attention, or as in the authors' code: cosines, in one vector with the "
+    "own group's mean."
 )
 
 _BETTER = "BMF is better than {}."
@@ -226,23 +228,23 @@ EXPERIMENTS = (
         ),
     ),
     Experiment(
-        "bmf/weights",
+        "bmf/parts",
         "beyond",
-        "How groups weigh each other: Firefighter",
-        _WEIGHTS_SOURCE,
-        _WEIGHTS_SETTING,
+        "What each part does: Firefighter",
+        _PARTS_SOURCE,
+        _PARTS_SETTING,
         FIREFIGHTER,
-        (MFAC, *BY_WEIGHTS),
+        PARTS,
         (RETURN, Column("value at the end", "final_value", 1), *COSTS),
     ),
     Experiment(
-        "bmf/weights-battle",
+        "bmf/parts-battle",
         "beyond",
-        "How groups weigh each other: Battle",
-        _WEIGHTS_SOURCE,
-        _WEIGHTS_SETTING,
+        "What each part does: Battle",
+        _PARTS_SOURCE,
+        _PARTS_SETTING,
         BATTLE,
-        (MFAC, *BY_WEIGHTS),
+        PARTS,
         (RETURN, KILLS, WIN_RATE, *COSTS),
     ),
     Experiment(

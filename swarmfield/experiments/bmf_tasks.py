@@ -13,11 +13,15 @@ MTMFQ, MTMFAC, GATMF = (Arm(name, name) for name in ("mtmfq", "mtmfac", "gatmf")
 BMF_Q, BMF_AC = Arm("bmf_q", "bmf_q"), Arm("bmf_ac", "bmf_ac")
 EVERY_METHOD = (IQL, MFQ, AC, MFAC, MTMFQ, MTMFAC, GATMF, BMF_Q, BMF_AC)
 
-BY_WEIGHTS = (
+PARTS = (
+    MFAC,
+    Arm("mfac, policy sees", "mfac", {"actor_uses_field": True}),
+    Arm("bmf_ac, RC", "bmf_ac", {"grouping": "random"}),
     BMF_AC,
     Arm("bmf_ac, learned", "bmf_ac", {"weights": "learned"}),
     Arm("bmf_ac, merged", "bmf_ac", {"weights": "cosine_raw", "levels": "merged"}),
 )
+"""From MFAC to BMF and its forms, a part at a time."""
 
 RETURN = Column("return", "return_mean")
 KILLS, WIN_RATE = Column("kills", "kills", 1), Column("win rate", "win_rate", 2)
