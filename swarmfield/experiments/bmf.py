@@ -28,14 +28,6 @@ from swarmfield.experiments.bmf_tasks import (
 )
 from swarmfield.experiments.design import Arm, Claim, Column, Experiment, Trial
 
-_PARTS_SOURCE = "Not in the paper, which leaves open what is due to which part"
-_PARTS_SETTING = (
-    "A policy that sees the mean action (MFAC's sees only its observation), then two levels of "
-    "groups drawn at random, then groups that are alike; with weights between groups by a softmax "
-    "of cosines, learned by attention, or as in the authors' code: cosines, in one vector with the "
-    "own group's mean."
-)
-
 _BETTER = "BMF is better than {}."
 
 EXPERIMENTS = (
@@ -231,21 +223,14 @@ EXPERIMENTS = (
         "bmf/parts",
         "beyond",
         "What each part does: Firefighter",
-        _PARTS_SOURCE,
-        _PARTS_SETTING,
+        "Not in the paper, which leaves open what is due to which part",
+        "From MFAC, whose policy sees only its observation, to a policy that sees the mean action, to "
+        "two levels of groups drawn at random, to groups that are alike; with weights between groups "
+        "by a softmax of cosines, learned by attention, or as in the authors' code: cosines, in one "
+        "vector with the own group's mean.",
         FIREFIGHTER,
         PARTS,
         (RETURN, Column("value at the end", "final_value", 1), *COSTS),
-    ),
-    Experiment(
-        "bmf/parts-battle",
-        "beyond",
-        "What each part does: Battle",
-        _PARTS_SOURCE,
-        _PARTS_SETTING,
-        BATTLE,
-        PARTS,
-        (RETURN, KILLS, WIN_RATE, *COSTS),
     ),
     Experiment(
         "bmf/replay",
