@@ -224,10 +224,10 @@ EXPERIMENTS = (
         "beyond",
         "What each part does: Firefighter",
         "Not in the paper, which leaves open what is due to which part",
-        "From MFAC, whose policy sees only its observation, to a policy that sees the mean action, to "
-        "two levels of groups drawn at random, to groups that are alike; with weights between groups "
-        "by a softmax of cosines, learned by attention, or as in the authors' code: cosines, in one "
-        "vector with the own group's mean.",
+        "From MFAC, whose policy sees only its observation, to a policy that sees the mean action, "
+        "to two levels of groups drawn at random, to groups that are alike; with weights between "
+        "groups by a softmax of cosines, learned by attention, or as in the authors' code: "
+        "cosines, in one vector with the own group's mean.",
         FIREFIGHTER,
         PARTS,
         (RETURN, Column("value at the end", "final_value", 1), *COSTS),
