@@ -155,8 +155,10 @@ def _rows(results: Results, arm: Arm) -> list[dict[str, Any]]:
 
 
 def _film(results: Results, arm: Arm, to: Path) -> str:
-    run = results.folders(arm)[0].path
-    shutil.copyfile(write_replay(run, "gif"), to)
+    run = results.folders(arm)[0]
+    if not run.checkpoints.exists():
+        return f"No film of {arm.name}: its run holds figures only, not the trained policy."
+    shutil.copyfile(write_replay(run.path, "gif"), to)
     return f"![An episode of {arm.name}]({to.name})\n\n`swarmfield replay RUN` makes a page of it."
 
 

@@ -201,6 +201,12 @@ def test_what_was_not_run_is_named(root: Path) -> None:
     assert "`b`" not in text
 
 
+def test_where_only_figures_are_kept_there_is_no_film(root: Path) -> None:
+    filmed = experiment()._replace(films=True)
+    text = write("paper", [filmed], "smoke", root, root / "report").read_text()
+    assert "No film of a: its run holds figures only" in text
+
+
 def test_a_report_of_nothing_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SwarmfieldError, match="no finished run of paper at scale smoke"):
         write("paper", [experiment()], "smoke", tmp_path, tmp_path / "report")
