@@ -120,11 +120,8 @@ def in_order(found: Clusters) -> Clusters:
     """
     # No direction that groups have a reason to lie across.
     direction = jnp.cos(jnp.arange(1.0, found.centre.shape[1] + 1.0))
-    along, index = found.centre @ direction, jnp.arange(found.centre.shape[0])
-    # Comparing all pairs takes XLA less time to compile than sorting a few numbers.
-    before = along[None] < along[:, None]
-    before |= (along[None] == along[:, None]) & (index[None] < index[:, None])
-    return _numbered(found, jnp.sum(before, axis=1, dtype=jnp.int32))
+    order = jnp.argsort(found.centre @ direction)
+    return _numbered(found, jnp.argsort(order).astype(jnp.int32))
 
 
 def renumber(found: Clusters, before: Int[Array, " N"], alive: Bool[Array, " N"]) -> Clusters:
