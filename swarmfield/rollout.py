@@ -28,5 +28,6 @@ def trajectory(
     follows = ~steps.first[1:, :, None]
     is_new = jnp.arange(length) >= length - num_new
     valid = steps.alive[:-1] & steps.trained[:-1] & follows & is_new[:, None, None]
-    before, record = (jax.tree.map(lambda x, k=k: x[k], packed.record) for k in (0, slice(1, None)))
+    before = jax.tree.map(lambda x: x[0], packed.record)
+    record = jax.tree.map(lambda x: x[1:], packed.record)
     return Trajectory(steps, before, record, memory, valid.astype(jnp.float32))
