@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax.custom_batching import custom_vmap
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, PyTree
 
 
 def flat_batched(batched: Callable[..., Any]) -> Callable[..., Any]:
@@ -63,16 +65,22 @@ def select(condition: Bool[Array, " E"], new: Any, old: Any) -> Any:
     return jax.tree.map(choose, new, old)
 
 
-def mean_of(share: Float[Array, ...], values: Float[Array, ...]) -> Float[Array, ...]:
-    """The mean over leading axes; what has no share may be no number.
+def mean_of(share: Float[Array, ...], values: PyTree) -> PyTree:
+    """Means over leading axes; what has no share may be no number.
 
     Args:
         share: Each value's part of the mean, adding up to 1 (or less, for a part of a batch).
-        values: One or more numbers for each share.
+        values: Arrays of one or more numbers for each share.
     """
-    axes = tuple(range(share.ndim))
-    share = share.reshape(*share.shape, *[1] * (values.ndim - share.ndim))
-    return jnp.sum(share * jnp.where(share > 0, values, 0.0), axis=axes)
+    leaves, structure = jax.tree.flatten(values)
+    # All in one sum, which XLA compiles once.
+    table = jnp.concatenate([x.reshape(*share.shape, -1) for x in leaves], axis=-1)
+    weight = share[..., None]
+    means = jnp.sum(weight * jnp.where(weight > 0, table, 0.0), axis=tuple(range(share.ndim)))
+    ends = list(itertools.accumulate(math.prod(x.shape[share.ndim :]) for x in leaves))
+    each = jnp.split(means, ends[:-1])
+    shaped = [mean.reshape(x.shape[share.ndim :]) for mean, x in zip(each, leaves, strict=True)]
+    return jax.tree.unflatten(structure, shaped)
 
 
 def shares(weight: Float[Array, ...]) -> Float[Array, ...]:

@@ -18,21 +18,36 @@ def in_chunks(function: Callable[[PyTree], PyTree], inputs: PyTree, chunk: int) 
     Args:
         function: Takes and returns arrays that lead with the batch.
         inputs: Arrays that lead with the batch.
-        chunk: Rows at once.
+        chunk: Rows at once, at most.
     """
     size = jax.tree.leaves(inputs)[0].shape[0]
     if size <= chunk:
         return function(inputs)
-    result = jax.lax.map(function, into_chunks(inputs, chunk))
+    # Filled up with rows that are there already: they cannot make anything due, or not a number.
+    result = jax.lax.map(function, into_chunks(inputs, chunk, lambda row: row))
     return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:])[:size], result)
 
 
-def into_chunks(inputs: PyTree, chunk: int) -> PyTree:
-    """A batch `[B, ...]` as `[ceil(B / chunk), chunk, ...]`, filled up with zeros."""
+def into_chunks(
+    inputs: PyTree, chunk: int, fill: Callable[[Array], Array] = jnp.zeros_like
+) -> PyTree:
+    """A batch `[B, ...]` as chunks `[K, C, ...]` of one size, as few and as even as can be.
+
+    Of one size, since XLA would compile what is done with the last one a second time.
+
+    Args:
+        inputs: Arrays that lead with the batch.
+        chunk: C at most.
+        fill: Makes the rows that are missing at the end from the first ones; zeros.
+    """
+    size = jax.tree.leaves(inputs)[0].shape[0]
+    number = -(-size // chunk)
+    even = -(-size // number)
+    missing = number * even - size
 
     def split(x: Array) -> Array:
-        filler = [(0, -x.shape[0] % chunk)] + [(0, 0)] * (x.ndim - 1)
-        return jnp.pad(x, filler).reshape(-1, chunk, *x.shape[1:])
+        full = jnp.concatenate([x, fill(x[:missing])]) if missing else x
+        return full.reshape(number, even, *x.shape[1:])
 
     return jax.tree.map(split, inputs)
 
@@ -45,7 +60,7 @@ def sum_over_chunks(
     Args:
         function: Takes arrays that lead with the batch and a key; rows of zeros must add nothing.
         inputs: Arrays that lead with the batch.
-        chunk: Rows at once.
+        chunk: Rows at once, at most.
         key: Split between the chunks.
     """
     if jax.tree.leaves(inputs)[0].shape[0] <= chunk:

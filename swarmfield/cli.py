@@ -286,7 +286,11 @@ COMMANDS: dict[str, tuple[Callable[[list[str]], Any], str, Any]] = {
     "duel": (_duel, "RUN_A RUN_B [--episodes N]", PlayOptions),
     "replay": (_replay, "RUN [--format html|gif|mp4] [--colour-by group|team]", ReplayOptions),
     "plot": (_plot, "RUN [RUN ...] [--output FILE]", PlotOptions),
-    "experiment": (_experiment, f"NAME [--scale {_SCALES}] [--seeds N]", ExperimentOptions),
+    "experiment": (
+        _experiment,
+        f"NAME [--scale {_SCALES}] [--seeds FIRST:LAST]",
+        ExperimentOptions,
+    ),
     "report": (_report, f"NAME [--scale {_SCALES}] [--output DIR]", ReportOptions),
     "bench": (_bench, "[options]", None),
 }

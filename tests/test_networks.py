@@ -162,6 +162,18 @@ def test_a_chunk_is_filled_up_with_zeros() -> None:
     np.testing.assert_array_equal(pieces, [[1, 2, 3], [4, 5, 0]])
 
 
+def test_chunks_are_even() -> None:
+    """16 rows by tens are two chunks of 8, not of 10 with four rows of nothing."""
+    assert chunks.into_chunks(jnp.arange(16), 10).shape == (2, 8)
+    assert chunks.into_chunks(jnp.arange(7), 3).shape == (3, 3)
+
+
+def test_a_function_of_chunks_is_never_given_rows_of_nothing() -> None:
+    keys = jax.random.split(KEY, 5)
+    drawn = chunks.in_chunks(jax.vmap(lambda key: 1 / jax.random.uniform(key)), keys, 2)
+    np.testing.assert_array_equal(drawn, jax.vmap(lambda key: 1 / jax.random.uniform(key))(keys))
+
+
 def test_a_network_in_chunks_is_the_same_network() -> None:
     team = BATTLE._replace(view=None)
     network = QNetwork("mlp", team, 21, None, KEY)

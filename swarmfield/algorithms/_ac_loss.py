@@ -105,13 +105,13 @@ def _loss(
     # A reset's action is out of range; its share is 0.
     chosen = jnp.take_along_axis(log_policy, action[..., None], axis=-1, mode="clip")[..., 0]
     entropy = -jnp.sum(jnp.exp(log_policy) * log_policy, axis=-1)
-    mean = partial(mean_of, examples.share)
-    sums: dict[str, Any] = {
-        "actor_loss": -mean(examples.advantage * chosen),
-        "critic_loss": mean((examples.target - value) ** 2),
-        "entropy": mean(entropy),
-        "value": mean(value),
+    each = {
+        "actor_loss": -examples.advantage * chosen,
+        "critic_loss": (examples.target - value) ** 2,
+        "entropy": entropy,
+        "value": value,
     }
+    sums = mean_of(examples.share, each)
     config = parts.config
     loss = sums["actor_loss"] + config.value_weight * sums["critic_loss"]
     loss = loss - config.entropy_weight * sums["entropy"]

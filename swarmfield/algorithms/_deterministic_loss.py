@@ -183,10 +183,10 @@ def _critic_loss(
     y = jax.vmap(jax.vmap(backup))(after.reward, after.terminated, value)
     q = jax.vmap(partial(judge, parts, critic))(examples.now, examples.recorded, after.last_action)
     # Masked before it is squared: what does not count may be no number.
-    loss = mean_of(examples.share, jnp.where(examples.share > 0, y - q, 0.0) ** 2)
-    sums = {"critic_loss": loss, "q": mean_of(examples.share, q)}
+    squared = jnp.where(examples.share > 0, y - q, 0.0) ** 2
+    sums = mean_of(examples.share, {"critic_loss": squared, "q": q})
     x = jax.vmap(partial(embed, parts.senses, actor.trunk))(examples.now)
     value_next = jnp.where(after.terminated, 0.0, value)
     steps = Steps(examples.now, after, value_next, examples.share)
     more, tracked = loss_of_steps(parts.senses, (actor.trunk, tracker), x, steps, batch_size, key)
-    return loss + more, {**sums, "tracker": tracked}
+    return sums["critic_loss"] + more, {**sums, "tracker": tracked}

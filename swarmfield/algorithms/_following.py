@@ -110,6 +110,8 @@ def follow(
         return followed, {}
     parameters, optimizer, _ = descent.step(followed[0], gradients, followed[1], progress)
     parameters, metrics = tracker.learning.settle(parameters, sums)
+    if tracker.learning.until >= 1:
+        return (parameters, optimizer), metrics
     learns = progress <= tracker.learning.until
     return jax.tree.map(
         lambda new, old: jnp.where(learns, new, old), (parameters, optimizer), followed

@@ -76,8 +76,8 @@ def groups_of(groups: Groups | None, recorded_of: Callable[[Any], Recorded]) -> 
     return lambda timestep, record: groups(timestep, recorded_of(record).tracked)
 
 
-PROVISIONAL, PERCEIVING = 2, 3
-"""Folded into a key of acting, for provisional actions and for what the tracker draws."""
+PROVISIONAL, SAMPLING, TRACKING = 2, 3, 4
+"""Folded into a key of acting: for provisional actions, for codes and for groups."""
 
 
 Choose = Callable[[Recorded, PRNGKey], Array]
@@ -161,7 +161,8 @@ def perceive(
     if tracker is None:
         return embed(senses, trunk, timestep), memory, None
 
-    key_represent, key_track = jax.random.split(jax.random.fold_in(key, PERCEIVING))
+    # Two keys and no split: where one is not used, none of it is computed.
+    key_represent, key_track = (jax.random.fold_in(key, use) for use in (SAMPLING, TRACKING))
 
     def look(agents: Int[Array, " C"]) -> tuple[Float[Array, "C X"], Float[Array, "C Z"]]:
         observation = see(senses, timestep, agents)

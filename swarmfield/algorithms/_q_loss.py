@@ -134,7 +134,7 @@ def _loss(
     q = mask_illegal(network.judge(x, now.part), now.legal)
     chosen = jnp.take_along_axis(q, examples.action[:, None], axis=1, mode="clip")[:, 0]
     error = jnp.where(examples.share > 0, y - chosen, 0.0)
-    loss, q = (mean_of(examples.share, values) for values in (error**2, chosen))
+    loss, q = mean_of(examples.share, (error**2, chosen))
     sums = {"loss": loss, "q": q, "tracker": None}
     learning = parts.senses.learning
     if learning is None:

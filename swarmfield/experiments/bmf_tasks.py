@@ -56,7 +56,7 @@ PURSUIT = Task(
     "adversarial_pursuit",
     {
         "smoke": Budget(320, 2, {"map_size": 15, "max_steps": 20}, _BRIEF, 4, 4, 2),
-        "laptop": Budget(64_000, 3, {"map_size": 24}),
+        "laptop": Budget(160_000, 3, {"map_size": 24}),
         "paper": Budget(1_000_000, 10, {"map_size": 45}),
     },
 )

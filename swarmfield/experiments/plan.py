@@ -11,7 +11,7 @@ from swarmfield.algorithms import options_for
 from swarmfield.environments import make
 from swarmfield.experiments.design import Arm, Budget, Scale, Task
 from swarmfield.options import spelled
-from swarmfield.training.config import Job, make_job
+from swarmfield.training.config import Job, make_job, parse_seeds
 from swarmfield.training.matchup import sides_of
 
 
@@ -36,7 +36,9 @@ class PlannedRun(NamedTuple):
         return path
 
 
-def runs_of(task: Task, arm: Arm, scale: Scale, root: Path, seeds: int | None) -> list[PlannedRun]:
+def runs_of(
+    task: Task, arm: Arm, scale: Scale, root: Path, seeds: str | None = None
+) -> list[PlannedRun]:
     """The runs of a method: one with all seeds, or one a seed.
 
     Args:
@@ -44,19 +46,19 @@ def runs_of(task: Task, arm: Arm, scale: Scale, root: Path, seeds: int | None) -
         arm: What to train.
         scale: How large.
         root: Folder of all experiments.
-        seeds: How many instead of the scale's.
+        seeds: Such as `5:10`; the scale's from 0 on if not given.
 
     Raises:
         SwarmfieldError: An option or a number is not allowed.
     """
     budget = task.budgets[scale]
-    count = budget.seeds if seeds is None else seeds
+    wanted = f"0:{budget.seeds}" if seeds is None else seeds
     folder = root / scale / task.name / slug(arm.name)
     if not task.one_by_one:
-        return [_run(task, arm, budget, folder, f"0:{count}")]
+        return [_run(task, arm, budget, folder, wanted)]
     return [
         _run(task, arm, budget, folder / f"seed{seed}", f"{seed}:{seed + 1}")
-        for seed in range(count)
+        for seed in parse_seeds(wanted)
     ]
 
 

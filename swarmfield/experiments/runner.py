@@ -20,14 +20,13 @@ from swarmfield.training.setup import build_environment
 from swarmfield.types import SwarmfieldError
 
 INTERRUPTED = 130
-MOST_SEEDS = 1000
 
 
 def run(
     experiments: Sequence[Experiment],
     scale: Scale,
     root: Path,
-    seeds: int | None = None,
+    seeds: str | None = None,
     say: Callable[[str], None] = print,
 ) -> None:
     """Train and evaluate all that some experiments need.
@@ -39,18 +38,15 @@ def run(
         experiments: Which.
         scale: How large.
         root: Folder of all experiments; runs lie in `SCALE/TASK/METHOD`.
-        seeds: How many instead of the scale's, from 1 to 1,000.
+        seeds: Such as `5:10`; the scale's from 0 on if not given.
         say: Is told what is being done.
 
     Raises:
-        SwarmfieldError: A run is there already that was trained with other options.
+        SwarmfieldError: These are no seeds, or a run is there already that was trained with
+            other options.
         RuntimeError: Some runs failed; all others are made.
         KeyboardInterrupt: It was interrupted; the same call goes on.
     """
-    if seeds is not None and not 1 <= seeds <= MOST_SEEDS:
-        raise SwarmfieldError(
-            f"--seeds is {seeds}, but must be a whole number from 1 to {MOST_SEEDS}."
-        )
     planned = plan(experiments, scale, root, seeds)
     failed = []
     for number, one in enumerate(planned, 1):
@@ -69,7 +65,7 @@ def run(
 
 
 def plan(
-    experiments: Sequence[Experiment], scale: Scale, root: Path, seeds: int | None
+    experiments: Sequence[Experiment], scale: Scale, root: Path, seeds: str | None = None
 ) -> list[PlannedRun]:
     """All runs that some experiments need, each once; checked before any of them starts."""
     planned = {
@@ -127,7 +123,7 @@ def _call(command: list[str]) -> int:
 
 
 def _untried(
-    experiment: Experiment, scale: Scale, root: Path, seeds: int | None
+    experiment: Experiment, scale: Scale, root: Path, seeds: str | None
 ) -> list[tuple[PlannedRun, Trial, int]]:
     """Evaluations in other worlds that have not been made yet: a run, the world and a seed."""
     runs = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -41,20 +42,26 @@ def k_means(
 
     Source: Lloyd 1982.
     """
+    num_groups = centre.shape[0]
+    rank = jnp.clip(jnp.cumsum(alive.astype(jnp.int32)) - 1, 0, num_groups - 1)
+    few = jnp.sum(alive) <= num_groups
 
-    def move(_: Int[Array, ""], centre: Float[Array, "K D"]) -> Float[Array, "K D"]:
-        mean, size = group_means(points, nearest_centre(points, centre), alive, centre.shape[0])
-        return jnp.where((size > 0)[:, None], mean, centre)
+    def move(time: Int[Array, ""], found: Clusters) -> Clusters:
+        label = jnp.where(few, rank, nearest_centre(points, found.centre))
+        mean, size = group_means(points, label, alive, num_groups)
+        # In the last round points go to their centres, which stay.
+        moves = (size > 0) & (time < iterations)
+        return Clusters(label, jnp.where(moves[:, None], mean, found.centre))
 
-    centre = jax.lax.fori_loop(0, iterations, move, centre)
-    return _few_apart(points, alive, Clusters(nearest_centre(points, centre), centre))
+    return jax.lax.fori_loop(0, iterations + 1, move, Clusters(jnp.zeros_like(rank), centre))
 
 
 def best_of(
     points: Float[Array, "N D"],
     alive: Bool[Array, " N"],
-    starts: Float[Array, "R K D"],
-    allowed: Bool[Array, " R"],
+    start: Callable[[Int[Array, ""]], Float[Array, "K D"]],
+    first: Int[Array, ""],
+    last: Int[Array, ""],
     iterations: int,
 ) -> Clusters:
     """`k_means` from several first centres, of which the groups that lie closest are kept.
@@ -62,34 +69,34 @@ def best_of(
     Args:
         points: What to group.
         alive: Points that count.
-        starts: First centres.
-        allowed: Which of them may be kept, at least one.
+        start: The first centres of a number.
+        first: Number of the first to try.
+        last: Number of the last to try, not below `first`.
         iterations: How often centres move.
     """
 
-    def attempt(centre: Float[Array, "K D"]) -> tuple[Clusters, Float[Array, ""]]:
-        found = k_means(points, alive, centre, iterations)
+    def attempt(
+        number: Int[Array, ""], best: tuple[Clusters, Float[Array, ""]]
+    ) -> tuple[Clusters, Float[Array, ""]]:
+        found = k_means(points, alive, start(number), iterations)
         apart = jnp.sum((points - found.centre[found.label]) ** 2, axis=1)
-        return found, jnp.sum(jnp.where(alive, apart, 0.0))
+        inertia = jnp.sum(jnp.where(alive, apart, 0.0))
+        closer = (number == first) | (inertia < best[1])
+        return jax.tree.map(lambda x, y: jnp.where(closer, x, y), (found, inertia), best)
 
-    found, inertia = jax.vmap(attempt)(starts)
-    chosen = jnp.argmin(jnp.where(allowed, inertia, jnp.inf))
-    return jax.tree.map(lambda x: x[chosen], found)
+    shape = jax.eval_shape(start, first)
+    nothing = Clusters(jnp.zeros(alive.shape, jnp.int32), jnp.zeros(shape.shape))
+    return jax.lax.fori_loop(first, last + 1, attempt, (nothing, jnp.float32(jnp.inf)))[0]
 
 
 def spread_out(
-    points: Float[Array, "N D"],
-    alive: Bool[Array, " N"],
-    num_starts: int,
-    num_groups: int,
-    key: PRNGKey,
-) -> Float[Array, "R K D"]:
+    points: Float[Array, "N D"], alive: Bool[Array, " N"], num_groups: int, key: PRNGKey
+) -> Float[Array, "K D"]:
     """Centres to start from: living points, far ones more likely to be drawn (k-means++).
 
     Args:
         points: What to group.
         alive: Points that count.
-        num_starts: How many times to draw, R.
         num_groups: K.
         key: Draws them.
 
@@ -108,44 +115,50 @@ def spread_out(
 
     far = jnp.full(alive.shape, 1e30)
     # Drawn flat: batched draws of more axes take XLA four times as long to compile.
-    noise = jax.random.gumbel(key, (alive.size * num_starts * num_groups,))
-    noise = noise.reshape(alive.size, num_starts, num_groups)
-    return jax.vmap(lambda some: jax.lax.scan(choose, far, some.T)[1], 1)(noise)
+    noise = jax.random.gumbel(key, (alive.size * num_groups,)).reshape(num_groups, -1)
+    return jax.lax.scan(choose, far, noise)[1]
 
 
-def in_order(found: Clusters) -> Clusters:
-    """The same groups, numbered as their centres lie along a fixed direction.
+def in_order(centre: Float[Array, "K D"]) -> Int[Array, " K"]:
+    """Numbers for groups, in the order in which their centres lie along a fixed direction.
 
     Groups found at the start of different episodes get the same numbers where they are alike.
     """
     # No direction that groups have a reason to lie across.
-    direction = jnp.cos(jnp.arange(1.0, found.centre.shape[1] + 1.0))
-    order = jnp.argsort(found.centre @ direction)
-    return _numbered(found, jnp.argsort(order).astype(jnp.int32))
+    direction = jnp.cos(jnp.arange(1.0, centre.shape[1] + 1.0))
+    return jnp.argsort(jnp.argsort(centre @ direction)).astype(jnp.int32)
 
 
-def renumber(found: Clusters, before: Int[Array, " N"], alive: Bool[Array, " N"]) -> Clusters:
-    """The same groups, each with the number of the old group it shares most of the living with.
+def as_before(
+    label: Int[Array, " N"], before: Int[Array, " N"], alive: Bool[Array, " N"], num_groups: int
+) -> Int[Array, " K"]:
+    """Numbers for groups: that of the old group with which each shares most of the living.
 
     Pairs are matched one after the other, those that share most first, the rest in order.
-    """
-    num_groups = found.centre.shape[0]
-    shared = jnp.zeros((num_groups, num_groups), jnp.int32)
-    shared = shared.at[found.label, before].add(alive.astype(jnp.int32))
 
-    def match(
-        left: Int[Array, "K K"], _: None
-    ) -> tuple[Int[Array, "K K"], tuple[Int[Array, ""], Int[Array, ""]]]:
+    Args:
+        label: Group of each agent.
+        before: Group of each agent until now.
+        alive: Agents that count.
+        num_groups: K.
+    """
+    member = jax.nn.one_hot(label, num_groups) * alive[:, None].astype(jnp.float32)
+    shared = member.T @ jax.nn.one_hot(before, num_groups)
+
+    group = jnp.arange(num_groups)
+
+    def match(_: Int[Array, ""], state: tuple[Array, Array]) -> tuple[Array, Array]:
+        left, number = state
         new, old = jnp.divmod(jnp.argmax(left), num_groups)
         # Nobody shared still is a match; a group that has one is out of the question.
-        return left.at[new].set(-1).at[:, old].set(-1), (new, old)
+        taken = (group == new)[:, None] | (group == old)[None]
+        return jnp.where(taken, -1.0, left), jnp.where(group == new, old, number)
 
-    _, (new, old) = jax.lax.scan(match, shared, None, length=num_groups)
-    number = jnp.zeros(num_groups, jnp.int32).at[new].set(old.astype(jnp.int32))
-    return _numbered(found, number)
+    unknown = jnp.zeros(num_groups, jnp.int32)
+    return jax.lax.fori_loop(0, num_groups, match, (shared, unknown))[1]
 
 
-def _numbered(found: Clusters, number: Int[Array, " K"]) -> Clusters:
+def numbered(found: Clusters, number: Int[Array, " K"]) -> Clusters:
     """The same groups with these numbers."""
     return Clusters(number[found.label], jnp.zeros_like(found.centre).at[number].set(found.centre))
 
@@ -205,13 +218,3 @@ def adjusted_rand_index(
 def _pairs(count: Float[Array, "*any"]) -> Float[Array, "*any"]:
     """Pairs among so many."""
     return 0.5 * count * (count - 1)
-
-
-def _few_apart(points: Float[Array, "N D"], alive: Bool[Array, " N"], found: Clusters) -> Clusters:
-    """Everyone apart where there are no more living points than groups."""
-    num_groups = found.centre.shape[0]
-    rank = jnp.clip(jnp.cumsum(alive.astype(jnp.int32)) - 1, 0, num_groups - 1)
-    mean, size = group_means(points, rank, alive, num_groups)
-    apart = Clusters(rank, jnp.where((size > 0)[:, None], mean, found.centre))
-    few = jnp.sum(alive) <= num_groups
-    return jax.tree.map(lambda x, y: jnp.where(few, x, y), apart, found)

@@ -83,9 +83,11 @@ def masked_softmax(
     score: Float[Array, "*B K"], allowed: Bool[Array, "*B K"]
 ) -> Float[Array, "*B K"]:
     """Softmax over what is allowed; zeros where nothing is."""
-    some = jnp.any(allowed, axis=-1, keepdims=True)
-    score = jnp.where(allowed | ~some, score, -jnp.inf)
-    return jnp.where(some, jax.nn.softmax(score), 0.0)
+    score = jnp.where(allowed, score, -1e30)
+    highest = jax.lax.stop_gradient(jnp.max(score, axis=-1, keepdims=True))
+    weight = jnp.where(allowed, jnp.exp(score - highest), 0.0)
+    # The highest one counts 1, so that the sum is less only where nothing is allowed.
+    return weight / jnp.maximum(jnp.sum(weight, axis=-1, keepdims=True), 1.0)
 
 
 def cosine_raw(

@@ -224,15 +224,15 @@ def kl_to_standard_normal(
 
 def total(
     config: RepresentationConfig,
-    parts: dict[str, Float[Array, " B"]],
+    parts: dict[str, Float[Array, "*B"]],
     num_inputs: int,
     batch_size: int,
-) -> Float[Array, " B"]:
-    """Each agent's loss; their mean is what is minimised.
+) -> Float[Array, "*B"]:
+    """What is minimised: of each agent, or of means over agents, in which it is linear.
 
     Args:
         config: The weights.
-        parts: Of `losses`.
+        parts: Of `losses`, or their means.
         num_inputs: D.
         batch_size: Agents in the whole batch.
     """

@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
@@ -52,10 +53,9 @@ def _loss(
     x = inputs_of(config, num_actions, glimpse)
     parts = losses(config, encoder, x, glimpse.embedding, outcome, key)
     mean, _ = encode(config, encoder, normalise(encoder.scale, x))
-    average = partial(mean_of, share)
-    sums = {name: average(values) for name, values in parts.items()}
-    sums |= {"x": average(x), "x2": average(x**2), "z": average(mean), "z2": average(mean**2)}
-    return average(total(config, parts, x.shape[-1], batch_size)), sums
+    moments = {"x": x, "x2": x**2, "z": mean, "z2": mean**2}
+    sums = mean_of(share, parts | jax.lax.stop_gradient(moments))
+    return total(config, sums, x.shape[-1], batch_size), sums
 
 
 def _settle(encoder: Encoder, sums: dict[str, Any]) -> tuple[Encoder, dict[str, Float[Array, ""]]]:

@@ -21,10 +21,11 @@ from swarmfield.mean_field import representation
 from swarmfield.mean_field.clustering import (
     Clusters,
     adjusted_rand_index,
+    as_before,
     best_of,
     group_means,
     in_order,
-    renumber,
+    numbered,
     spread_out,
 )
 from swarmfield.mean_field.field import Tracker
@@ -167,14 +168,17 @@ def _assign(
     # A group that nobody is in would never get anybody back from where it stands.
     _, size = group_means(z, kept.label, alive, config.num_groups)
     anew = (age == 0) | jnp.any(size == 0)
-    drawn = spread_out(z, alive, RESTARTS, config.num_groups, key)
-    starts = jnp.concatenate([kept.centre[None], drawn])
-    found = best_of(z, alive, starts, (jnp.arange(RESTARTS + 1) > 0) == anew, ITERATIONS)
-    found = in_order(found)
-    numbered = renumber(found, kept.label, alive)
+
+    def start(number: Int[Array, ""]) -> Float[Array, "K Z"]:
+        drawn = spread_out(z, alive, config.num_groups, jax.random.fold_in(key, number))
+        return jnp.where(number == 0, kept.centre, drawn)
+
+    first, last = (jnp.where(anew, number, 0) for number in (1, RESTARTS))
+    found = best_of(z, alive, start, first, last, ITERATIONS)
     # Where all were in one group, as before anybody has acted, its number means nothing.
     tells = (age > 0) & (jnp.sum(size > 0) > 1)
-    return jax.tree.map(lambda x, y: jnp.where(tells, x, y), numbered, found)
+    before = as_before(found.label, kept.label, alive, config.num_groups)
+    return numbered(found, jnp.where(tells, before, in_order(found.centre)))
 
 
 def measure_groups(

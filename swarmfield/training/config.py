@@ -83,7 +83,7 @@ class TrainConfig(Generic[EnvConfig, AlgoConfig]):
     @property
     def seed_list(self) -> list[int]:
         """All seeds of the run."""
-        seeds = [self.seed or 0] if self.seeds is None else _parse_range(self.seeds)
+        seeds = [self.seed or 0] if self.seeds is None else parse_seeds(self.seeds)
         require_seeds(seeds)
         return seeds
 
@@ -124,7 +124,12 @@ def _require_multiple(name: str, value: int, num_envs: int) -> None:
         )
 
 
-def _parse_range(text: str) -> list[int]:
+def parse_seeds(text: str) -> list[int]:
+    """Seeds as they are typed, such as `0:4`.
+
+    Raises:
+        SwarmfieldError: It is no such range, or there are too many.
+    """
     first, colon, last = text.partition(":")
     numbers = colon and first.isdecimal() and last.isdecimal()
     if not (numbers and len(text) < 30 and 0 < int(last) - int(first) <= MOST_SEEDS):

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int16, Key
 
 from swarmfield import distributions
+from swarmfield.chunks import in_chunks
 from swarmfield.mean_field import action_size
 from swarmfield.types import (
     Algorithm,
@@ -143,10 +144,8 @@ def act(
         return policy.act(learner, one, kept, key_one, jnp.broadcast_to(explore, (num_agents,)))
 
     inputs = (timestep, memory, key)
-    chunk = AGENTS_AT_ONCE.get(jax.default_backend(), 65_536)
-    if timestep.alive.size <= chunk:
-        return jax.vmap(act_in_one)(inputs)
-    return jax.lax.map(act_in_one, inputs, batch_size=max(1, chunk // num_agents))
+    at_once = AGENTS_AT_ONCE.get(jax.default_backend(), 65_536)
+    return in_chunks(jax.vmap(act_in_one), inputs, max(1, at_once // num_agents))
 
 
 def begin(policy: Policy, learner: Any, timestep: Timestep, key: PRNGKey) -> Any:

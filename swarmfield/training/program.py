@@ -22,7 +22,14 @@ from swarmfield.training.matchup import (
     split_keys,
 )
 from swarmfield.training.updates import Updates, updates_of
-from swarmfield.training.window import Window, all_finite, count, empty_window, measure
+from swarmfield.training.window import (
+    Window,
+    all_finite,
+    count,
+    empty_window,
+    measure,
+    next_window,
+)
 from swarmfield.types import Algorithm, PRNGKey, Replay, Rollout, Timestep
 
 # Folded into a seed's key: times count up from 0, what is drawn once counts down from the top.
@@ -88,7 +95,9 @@ def start(program: Program, opponent: PyTree, key: PRNGKey) -> Run:
     record = _record(program, learner, home, memories[0])
     first = replay.pack(home, record)
     ring = replay.write(replay.empty(first, program.updates.ring_steps), first, jnp.int32(0))
-    window = _empty(program, learner, ring, memories[0])
+    players = 1 if program.sides.away is None else 2
+    names = _metric_names(program, learner, ring, memories[0])
+    window = empty_window(players, program.num_envs, names)
     return Run(key, learner, opponent, episodes, timesteps, memories, ring, window)
 
 
@@ -186,19 +195,10 @@ def close_window(program: Program, run: Run) -> tuple[Run, dict[str, Array]]:
             opponent,
             program.algorithm.policy(run.learner),
         )
-    empty = _empty(program, run.learner, run.ring, run.memories[0])
-    empty = eqx.tree_at(
-        lambda w: (w.running, w.failed_at), empty, (window.running, window.failed_at)
-    )
+    following = (opponent, next_window(window))
     return eqx.tree_at(
-        lambda r: (r.opponent, r.window), run, (opponent, empty), is_leaf=lambda x: x is None
+        lambda r: (r.opponent, r.window), run, following, is_leaf=lambda x: x is None
     ), row
-
-
-def _empty(program: Program, learner: PyTree, ring: replay.PackedStep, memory: PyTree) -> Window:
-    players = 1 if program.sides.away is None else 2
-    names = _metric_names(program, learner, ring, memory)
-    return empty_window(players, program.num_envs, names)
 
 
 def _metric_names(

@@ -49,6 +49,13 @@ def empty_window(num_players: int, num_envs: int, metrics: Iterable[str]) -> Win
     )
 
 
+def next_window(window: Window) -> Window:
+    """Nothing counted yet; episodes go on, and what has failed has failed."""
+    empty = jax.tree.map(jnp.zeros_like, window)
+    kept = (window.running, window.failed_at)
+    return eqx.tree_at(lambda w: (w.running, w.failed_at), empty, kept)
+
+
 Pair = tuple[Timestep, Timestep | None]
 """The learner's timestep and the opponent's, if there is one."""
 
@@ -94,5 +101,5 @@ def measure(window: Window, metrics: dict[str, Array], time: Int[Array, ""]) -> 
 
 def all_finite(learner: PyTree) -> Bool[Array, ""]:
     """A last update may spoil parameters without any loss to show it."""
-    leaves = [x for x in jax.tree.leaves(learner) if jnp.issubdtype(x.dtype, jnp.floating)]
-    return jnp.stack([jnp.all(jnp.isfinite(x)) for x in leaves]).all()
+    leaves = [x.ravel() for x in jax.tree.leaves(learner) if jnp.issubdtype(x.dtype, jnp.floating)]
+    return jnp.all(jnp.isfinite(jnp.concatenate(leaves)))

@@ -44,7 +44,7 @@ def test_everything_named_is_there(experiment, scale) -> None:
         assert title in titles
     seeds = sum(
         len(one.job.config.seed_list)
-        for one in runs_of(experiment.task, experiment.arms[0], scale, ROOT, None)
+        for one in runs_of(experiment.task, experiment.arms[0], scale, ROOT)
     )
     assert seeds == experiment.task.budgets[scale].seeds
 
@@ -55,16 +55,16 @@ def test_methods_with_one_name_in_a_task_are_one(scale) -> None:
     commands = defaultdict(set)
     for experiment in EVERY:
         for arm in experiment.arms:
-            for one in runs_of(experiment.task, arm, scale, ROOT, None):
+            for one in runs_of(experiment.task, arm, scale, ROOT):
                 commands[one.path].add(" ".join(one.command))
     assert all(len(each) == 1 for each in commands.values())
-    assert len(plan(EVERY, scale, ROOT, None)) == len(commands)
+    assert len(plan(EVERY, scale, ROOT)) == len(commands)
 
 
 @pytest.mark.parametrize("scale", SCALES)
 def test_everything_planned_can_be_built(scale) -> None:
     """Options that do not go together are refused when a program is put together."""
-    for one in plan(EVERY, scale, ROOT, 1):
+    for one in plan(EVERY, scale, ROOT, "0:1"):
         assemble(one.job)
 
 
@@ -72,23 +72,20 @@ def test_a_printed_command_is_the_job() -> None:
     """What a reader types trains what the runner trains."""
     from swarmfield.cli import _job_of
 
-    for one in plan(EVERY, "smoke", ROOT, 3):
+    for one in plan(EVERY, "smoke", ROOT, "0:3"):
         assert to_dict(_job_of(one.command[1:])) == to_dict(one.job)
 
 
 def test_options_of_a_scale_go_to_the_methods_that_have_them() -> None:
-    planned = plan(find("bmf/battle") + find("bmf/delay"), "smoke", ROOT, None)
+    planned = plan(find("bmf/battle") + find("bmf/delay"), "smoke", ROOT)
     runs = {one.path.name: one.job for one in planned}
-    (continuous,) = (one for one in plan(EVERY, "smoke", ROOT, None) if one.path.match("miners/ac"))
+    (continuous,) = (one for one in plan(EVERY, "smoke", ROOT) if one.path.match("miners/ac"))
     assert continuous.job.config.algo.batch_size == 64
     assert runs["mfq"].config.algo.batch_size == 64
     assert runs["ac"].config.algo.rollout_length == 8
     assert runs["bmf_ac-no-delay"].config.algo.delay is False
     usual = make_job("ac", "battle").config.algo.rollout_length
-    assert (
-        plan(find("bmf/firefighter"), "paper", ROOT, None)[2].job.config.algo.rollout_length
-        == usual
-    )
+    assert plan(find("bmf/firefighter"), "paper", ROOT)[2].job.config.algo.rollout_length == usual
 
 
 def test_names_become_folders() -> None:

@@ -46,18 +46,18 @@ def go(name: str, root: Path, **options) -> list[str]:
 
 def test_runs_are_started_one_after_the_other(started: list, tmp_path: Path) -> None:
     said = go("bmf/cost", tmp_path)
-    assert [one.command for one in plan(find("bmf/cost"), "smoke", tmp_path, None)] == started
+    assert [one.command for one in plan(find("bmf/cost"), "smoke", tmp_path)] == started
     assert said[0] == f"[1/4] {tmp_path}/smoke/firefighter-cost/gatmf/seed0"
     assert said[1].startswith("  swarmfield train gatmf firefighter --env.num-agents 8")
 
 
-def test_the_number_of_seeds_can_be_chosen(started: list, tmp_path: Path) -> None:
-    go("bmf/cost", tmp_path, seeds=3)
+def test_seeds_can_be_chosen(started: list, tmp_path: Path) -> None:
+    go("bmf/cost", tmp_path, seeds="0:3")
     assert len(started) == 6
-    go("bmf/groups", tmp_path, seeds=1)
-    assert all(command[command.index("--seeds") + 1] == "0:1" for command in started[6:])
-    with pytest.raises(SwarmfieldError, match="--seeds is 0, but must be a whole number"):
-        go("bmf/cost", tmp_path, seeds=0)
+    go("bmf/groups", tmp_path, seeds="5:7")
+    assert all(command[command.index("--seeds") + 1] == "5:7" for command in started[6:])
+    with pytest.raises(SwarmfieldError, match="--seeds is '3', but must be a range"):
+        go("bmf/cost", tmp_path, seeds="3")
 
 
 def test_an_interrupted_run_stops_the_experiment(started: list, tmp_path: Path) -> None:
@@ -78,7 +78,7 @@ def test_a_failed_run_does_not_stop_the_others(
 def test_what_was_stopped_is_resumed_and_what_is_done_is_kept(
     started: list, tmp_path: Path
 ) -> None:
-    first, second, *_ = plan(find("bmf/cost"), "smoke", tmp_path, None)
+    first, second, *_ = plan(find("bmf/cost"), "smoke", tmp_path)
     words = "train ac firefighter --env.num-agents 4 --env-steps 16 --run-dir"
     tiny.swarmfield(words, first.path)
     shutil.copytree(first.path, second.path)
@@ -103,7 +103,7 @@ def keep_config(one) -> None:
 def test_a_folder_of_another_run_is_refused_before_anything_starts(
     started: list, tmp_path: Path
 ) -> None:
-    *_, last = plan(find("bmf/cost"), "smoke", tmp_path, None)
+    *_, last = plan(find("bmf/cost"), "smoke", tmp_path)
     tiny.swarmfield(f"train ac firefighter --env.num-agents 4 --env-steps 16 --run-dir {last.path}")
     with pytest.raises(SwarmfieldError, match=r"was trained with algorithm ac, but .* --root"):
         go("bmf/cost", tmp_path)
@@ -114,12 +114,12 @@ def test_an_experiment_from_start_to_report(tmp_path: Path, monkeypatch) -> None
     """One method for real, in its own process, by the command line."""
     experiment = find("bmf/cost")[0]._replace(arms=(AC,), claims=(), reported={})
     monkeypatch.setattr("swarmfield.experiments.find", lambda _: (experiment,))
-    said = tiny.swarmfield(f"experiment bmf/cost --scale smoke --seeds 1 --root {tmp_path}")
+    said = tiny.swarmfield(f"experiment bmf/cost --scale smoke --seeds 0:1 --root {tmp_path}")
     assert said.code == 0, said.err
     assert f"swarmfield report bmf/cost --scale smoke --root {tmp_path}" in said.out
-    (one,) = runs_of(COST, AC, "smoke", tmp_path, 1)
+    (one,) = runs_of(COST, AC, "smoke", tmp_path, "0:1")
     assert read_object(one.path / "summary.json")["env_steps"] == 160
-    again = tiny.swarmfield(f"experiment bmf/cost --scale smoke --seeds 1 --root {tmp_path}")
+    again = tiny.swarmfield(f"experiment bmf/cost --scale smoke --seeds 0:1 --root {tmp_path}")
     assert "is there already" in again.out
     said = tiny.swarmfield(f"report bmf/cost --scale smoke --root {tmp_path}")
     report = Path(said.out.strip())
@@ -134,8 +134,8 @@ def test_an_experiment_from_start_to_report(tmp_path: Path, monkeypatch) -> None
         ("experiment --scale smoke", "needs a name first"),
         ("experiment bmf/batle", "did you mean 'bmf/battle'"),
         ("experiment bmf --scale huge", "--scale is 'huge', but must be one of"),
-        ("experiment bmf/cost --seeds 0 --root /nowhere", "--seeds is 0"),
-        ("experiment bmf/cost --seeds 1e9 --root /nowhere", "from 1 to 1000"),
+        ("experiment bmf/cost --seeds 3 --root /nowhere", "--seeds is '3', but must be a range"),
+        ("experiment bmf/battle --seeds 5:5 --root /nowhere", "--seeds is '5:5'"),
         (
             "report bmf --root /nowhere",
             "There is no finished run of bmf at scale laptop in /nowhere",
@@ -152,7 +152,7 @@ def test_mistakes_are_told_in_a_sentence(words: str, sentence: str) -> None:
 @pytest.mark.slow
 def test_an_interrupted_experiment_saves_and_goes_on(tmp_path: Path) -> None:
     """As a terminal does it: everybody hears of it."""
-    words = f"experiment bmf/firefighter --scale laptop --seeds 1 --root {tmp_path}"
+    words = f"experiment bmf/firefighter --scale laptop --seeds 0:1 --root {tmp_path}"
     going = tiny.start(words, start_new_session=True)
     metrics = tmp_path / "laptop/firefighter/iql/metrics.jsonl"
     deadline = time.monotonic() + 300
@@ -177,7 +177,7 @@ def test_every_experiment_runs_at_the_smallest_scale(name: str) -> None:
     (experiment,) = find(name)
     for trial in experiment.trials_at("smoke"):
         for arm in experiment.arms:
-            (one,) = runs_of(experiment.task, arm, "smoke", root, None)
+            (one,) = runs_of(experiment.task, arm, "smoke", root)
             assert set(reports_of(one.path, trial)) == {0, 1}
     said = tiny.swarmfield(f"report {name} --scale smoke --root {root} --output {root / name}")
     assert said.code == 0, said.err

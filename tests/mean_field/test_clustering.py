@@ -15,11 +15,12 @@ from sklearn.metrics import adjusted_rand_score
 from swarmfield.mean_field.clustering import (
     Clusters,
     adjusted_rand_index,
+    as_before,
     best_of,
     group_means,
     in_order,
     k_means,
-    renumber,
+    numbered,
     spread_out,
 )
 
@@ -33,14 +34,20 @@ find = jax.jit(k_means, static_argnums=3)
 @jax.jit
 def begin(points, alive):
     """First centres."""
-    return spread_out(points, alive, 1, K, KEY)[0]
+    return spread_out(points, alive, K, KEY)
 
 
 @jax.jit
 def find_anew(points, alive):
     """From four draws of first centres."""
-    starts = spread_out(points, alive, 4, K, KEY)
-    return best_of(points, alive, starts, jnp.ones(4, bool), 10)
+    return best_of(
+        points,
+        alive,
+        lambda number: spread_out(points, alive, K, jax.random.fold_in(KEY, number)),
+        jnp.int32(0),
+        jnp.int32(3),
+        10,
+    )
 
 
 def scattered(seed: int, count: int = N) -> np.ndarray:
@@ -89,13 +96,30 @@ def test_one_move_by_hand() -> None:
     np.testing.assert_array_equal(found.label, [0, 0, 1, 1])
 
 
-def test_the_closest_of_what_is_allowed_is_kept() -> None:
+@pytest.mark.parametrize(
+    ("first", "last", "label"),
+    [(0, 2, [0, 0, 1, 1]), (0, 0, [1, 1, 1, 1]), (2, 2, [0, 0, 0, 0]), (1, 2, [0, 0, 1, 1])],
+)
+def test_the_closest_of_those_tried_is_kept(first: int, last: int, label: list[int]) -> None:
     points = jnp.array([[0.0], [1.0], [10.0], [11.0]])
-    starts = jnp.array([[[0.0], [1.0]], [[0.0], [10.0]], [[0.0], [1e6]]])
-    everything = best_of(points, everyone(4), starts, jnp.array([True, True, True]), 1)
-    np.testing.assert_array_equal(everything.label, [0, 0, 1, 1])
-    only = best_of(points, everyone(4), starts, jnp.array([False, False, True]), 1)
-    np.testing.assert_array_equal(only.label, [0, 0, 0, 0])
+    starts = jnp.array([[[1e6], [0.0]], [[0.0], [10.0]], [[0.0], [1e6]]])
+    found = best_of(points, everyone(4), lambda n: starts[n], jnp.int32(first), jnp.int32(last), 1)
+    np.testing.assert_array_equal(found.label, label)
+
+
+def test_environments_try_as_many_starts_as_each_needs() -> None:
+    """Side by side, one that tries a single start keeps what that leads to."""
+    points = jnp.asarray(scattered(0))
+    starts = jnp.asarray(scattered(1, 4 * K).reshape(4, K, D))
+
+    def of(first, last):
+        return best_of(points, everyone(), lambda n: starts[n], first, last, 2)
+
+    numbers = jnp.array([0, 1]), jnp.array([0, 3])
+    together = jax.vmap(of)(*numbers)
+    for environment in range(2):
+        alone = of(*(each[environment] for each in numbers))
+        np.testing.assert_array_equal(together.label[environment], alone.label)
 
 
 def test_an_empty_group_keeps_its_centre() -> None:
@@ -110,7 +134,8 @@ def test_the_first_centres_are_living_points_far_apart() -> None:
     heaps = jnp.array([0.0, 100.0, 200.0])[jnp.arange(30) % 3, None]
     points = heaps + jnp.linspace(0.0, 1e-3, 30)[:, None]
     alive = jnp.arange(30) >= 6
-    drawn = np.asarray(spread_out(points, alive, 500, 3, KEY))[..., 0]
+    draw = jax.vmap(lambda key: spread_out(points, alive, 3, key))
+    drawn = np.asarray(draw(jax.random.split(KEY, 500)))[..., 0]
     living = set(np.asarray(points)[6:, 0].tolist())
     assert set(drawn.ravel().tolist()) == living
     np.testing.assert_array_equal(np.sort(drawn.round(-1)), [[0, 100, 200]] * 500)
@@ -136,7 +161,7 @@ def test_the_means_of_groups_by_hand() -> None:
 def test_groups_keep_the_numbers_of_those_they_share_most_with() -> None:
     label, before = jnp.array([0, 0, 0, 1, 1, 2]), jnp.array([2, 2, 0, 0, 0, 2])
     centre = jnp.array([[5.0], [6.0], [7.0]])
-    found = renumber(Clusters(label, centre), before, everyone(6))
+    found = numbered(Clusters(label, centre), as_before(label, before, everyone(6), 3))
     # 0 shares two with 2, as 1 does with 0; what is left, 2, gets the number that is left.
     np.testing.assert_array_equal(found.label, [2, 2, 2, 0, 0, 1])
     np.testing.assert_allclose(found.centre, [[6.0], [7.0], [5.0]])
@@ -148,7 +173,8 @@ def test_groups_renamed_get_their_numbers_back(order: list[int], seed: int) -> N
     alive = jnp.asarray(np.random.default_rng(seed).random(N) < 0.8).at[:K].set(True)
     centre = jnp.arange(K, dtype=jnp.float32)[:, None]
     renamed = Clusters(jnp.asarray(np.asarray(order)[label], jnp.int32), centre[np.argsort(order)])
-    found = renumber(renamed, jnp.asarray(label, jnp.int32), alive)
+    number = as_before(renamed.label, jnp.asarray(label, jnp.int32), alive, K)
+    found = numbered(renamed, number)
     np.testing.assert_array_equal(found.label, label)
     np.testing.assert_array_equal(found.centre, centre)
 
@@ -158,7 +184,8 @@ def test_an_order_of_groups_does_not_depend_on_the_one_before(order: list[int], 
     points, label = planted(seed)
     centre, _ = group_means(jnp.asarray(points), jnp.asarray(label, jnp.int32), everyone(), K)
     renamed = Clusters(jnp.asarray(np.asarray(order)[label], jnp.int32), centre[np.argsort(order)])
-    ours, theirs = in_order(Clusters(jnp.asarray(label, jnp.int32), centre)), in_order(renamed)
+    named = Clusters(jnp.asarray(label, jnp.int32), centre)
+    ours, theirs = (numbered(each, in_order(each.centre)) for each in (named, renamed))
     np.testing.assert_array_equal(ours.label, theirs.label)
     np.testing.assert_array_equal(ours.centre, theirs.centre)
     assert adjusted_rand_score(ours.label, label) == 1

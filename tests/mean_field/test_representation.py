@@ -199,8 +199,11 @@ def agreement(config: RepresentationConfig, encoder) -> float:
     keys = jax.random.split(KEY, len(kind))
     z = representation.represent(config, A, encoder, some, keys)
     everyone = jnp.ones(len(kind), bool)
-    starts = spread_out(z, everyone, 4, KINDS, KEY)
-    found = best_of(z, everyone, starts, jnp.ones(4, bool), 10)
+
+    def start(number):
+        return spread_out(z, everyone, KINDS, jax.random.fold_in(KEY, number))
+
+    found = best_of(z, everyone, start, jnp.int32(0), jnp.int32(3), 10)
     return adjusted_rand_score(kind, found.label)
 
 
