@@ -70,16 +70,18 @@ def mean_of(share: Float[Array, ...], values: PyTree) -> PyTree:
 
     Args:
         share: Each value's part of the mean, adding up to 1 (or less, for a part of a batch).
-        values: Arrays of one or more numbers for each share.
+        values: Arrays `[*share.shape, ...]` of one or more numbers for each share. Those that a
+            loss does not depend on get a gradient of zero all the same.
     """
     leaves, structure = jax.tree.flatten(values)
+    inner = [x.shape[share.ndim :] for x in leaves]
+    sizes = [math.prod(shape) for shape in inner]
     # All in one sum, which XLA compiles once.
-    table = jnp.concatenate([x.reshape(*share.shape, -1) for x in leaves], axis=-1)
-    weight = share[..., None]
+    flat = [jax.lax.collapse(x[..., None], share.ndim) for x in leaves]
+    table, weight = jnp.concatenate(flat, axis=-1), share[..., None]
     means = jnp.sum(weight * jnp.where(weight > 0, table, 0.0), axis=tuple(range(share.ndim)))
-    ends = list(itertools.accumulate(math.prod(x.shape[share.ndim :]) for x in leaves))
-    each = jnp.split(means, ends[:-1])
-    shaped = [mean.reshape(x.shape[share.ndim :]) for mean, x in zip(each, leaves, strict=True)]
+    each = jnp.split(means, list(itertools.accumulate(sizes))[:-1])
+    shaped = [mean.reshape(shape) for mean, shape in zip(each, inner, strict=True)]
     return jax.tree.unflatten(structure, shaped)
 
 

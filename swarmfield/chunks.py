@@ -23,14 +23,12 @@ def in_chunks(function: Callable[[PyTree], PyTree], inputs: PyTree, chunk: int) 
     size = jax.tree.leaves(inputs)[0].shape[0]
     if size <= chunk:
         return function(inputs)
-    # Filled up with rows that are there already: they cannot make anything due, or not a number.
-    result = jax.lax.map(function, into_chunks(inputs, chunk, lambda row: row))
+    # Filled up with a row of that chunk: it makes nothing due that is not due there anyway.
+    result = jax.lax.map(function, into_chunks(inputs, chunk, repeat_last=True))
     return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:])[:size], result)
 
 
-def into_chunks(
-    inputs: PyTree, chunk: int, fill: Callable[[Array], Array] = jnp.zeros_like
-) -> PyTree:
+def into_chunks(inputs: PyTree, chunk: int, *, repeat_last: bool = False) -> PyTree:
     """A batch `[B, ...]` as chunks `[K, C, ...]` of one size, as few and as even as can be.
 
     Of one size, since XLA would compile what is done with the last one a second time.
@@ -38,7 +36,7 @@ def into_chunks(
     Args:
         inputs: Arrays that lead with the batch.
         chunk: C at most.
-        fill: Makes the rows that are missing at the end from the first ones; zeros.
+        repeat_last: Fill the last chunk up with the last row, instead of zeros.
     """
     size = jax.tree.leaves(inputs)[0].shape[0]
     number = -(-size // chunk)
@@ -46,7 +44,8 @@ def into_chunks(
     missing = number * even - size
 
     def split(x: Array) -> Array:
-        full = jnp.concatenate([x, fill(x[:missing])]) if missing else x
+        last = x[-1:] if repeat_last else jnp.zeros_like(x[-1:])
+        full = jnp.concatenate([x, *[last] * missing])
         return full.reshape(number, even, *x.shape[1:])
 
     return jax.tree.map(split, inputs)

@@ -77,7 +77,7 @@ class ExperimentOptions:
     scale: Literal["smoke", "laptop", "paper"] = "laptop"
     """Minutes, to see that all works; hours on a CPU; or the paper's sizes, for a GPU."""
     seeds: str | None = None
-    """Seeds such as 5:10 (5 to 9), in a --root of their own; the scale's from 0 on if not given."""
+    """Seeds such as 5:10 (5 to 9), which need another --root; the scale's if not given."""
     root: Path = Path("experiments")
     """Folder of all experiments' runs; what is there already is kept."""
 

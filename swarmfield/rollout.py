@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Int, PyTree
+from jaxtyping import Array, Int
 
 from swarmfield.replay import PackedStep, unpack
 from swarmfield.types import Trajectory
 
 
-def trajectory(
-    ring: PackedStep, memory: PyTree, time: Int[Array, ""], num_new: Int[Array, ""]
-) -> Trajectory:
+def trajectory(ring: PackedStep, time: Int[Array, ""], num_new: Int[Array, ""]) -> Trajectory:
     """The T + 1 steps a ring holds, oldest first.
 
     Args:
         ring: The stored steps, T + 1 of them.
-        memory: The learner's after it acted on all but the newest.
         time: Of the newest step; steps count up from 0, and at least T have been made.
         num_new: Transitions that nothing has been learned from; older ones weigh 0.
     """
@@ -30,4 +27,4 @@ def trajectory(
     valid = steps.alive[:-1] & steps.trained[:-1] & follows & is_new[:, None, None]
     before = jax.tree.map(lambda x: x[0], packed.record)
     record = jax.tree.map(lambda x: x[1:], packed.record)
-    return Trajectory(steps, before, record, memory, valid.astype(jnp.float32))
+    return Trajectory(steps, before, record, valid.astype(jnp.float32))

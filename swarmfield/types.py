@@ -248,14 +248,12 @@ class Trajectory(eqx.Module):
             that the step after it carries.
         record_before: What acting recorded on the way to the first step.
         record: What acting recorded at each of the first T steps.
-        memory: What acting remembers after them, to look at the last step with.
         weight: 1 for a transition of a living, learning agent, else 0.
     """
 
     steps: Timestep
     record_before: PyTree
     record: PyTree
-    memory: PyTree
     weight: Float[Array, "T E N"]
 
 

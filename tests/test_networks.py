@@ -160,6 +160,8 @@ def test_chunks_change_nothing(num_agents: int, chunk: int) -> None:
 def test_a_chunk_is_filled_up_with_zeros() -> None:
     pieces = chunks.into_chunks(jnp.arange(1, 6), 3)
     np.testing.assert_array_equal(pieces, [[1, 2, 3], [4, 5, 0]])
+    again = chunks.into_chunks(jnp.arange(1, 6), 3, repeat_last=True)
+    np.testing.assert_array_equal(again, [[1, 2, 3], [4, 5, 5]])
 
 
 def test_chunks_are_even() -> None:

@@ -30,7 +30,7 @@ def ring_after(moments, length: int = LENGTH):
 @pytest.mark.parametrize("last", [3, 4, 5, 6, 11])
 def test_steps_are_in_order_whatever_slot_they_are_in(last: int) -> None:
     ring, time = ring_after([moment(t) for t in range(last + 1)])
-    batch = cut(ring, None, time, jnp.int32(LENGTH))
+    batch = cut(ring, time, jnp.int32(LENGTH))
     expected = np.arange(last - LENGTH, last + 1)
     np.testing.assert_array_equal(batch.steps.shared["time"][:, 0], expected)
     # What acting on a step recorded was stored with the step after it.
@@ -42,7 +42,7 @@ def test_steps_are_in_order_whatever_slot_they_are_in(last: int) -> None:
 @pytest.mark.parametrize("new", [1, 2, 3])
 def test_only_what_is_new_counts(new: int) -> None:
     ring, time = ring_after([moment(t) for t in range(8)])
-    weight = cut(ring, None, time, jnp.int32(new)).weight
+    weight = cut(ring, time, jnp.int32(new)).weight
     np.testing.assert_array_equal(weight[:, 0, 0], np.arange(LENGTH) >= LENGTH - new)
 
 
@@ -58,16 +58,11 @@ def test_only_transitions_of_the_living_and_learning_count() -> None:
         moment(3, trained=jnp.asarray(trained)),
     ]
     ring, time = ring_after(moments)
-    weight = np.asarray(cut(ring, None, time, jnp.int32(3)).weight)
+    weight = np.asarray(cut(ring, time, jnp.int32(3)).weight)
     expected = np.ones((3, NUM_ENVS, NUM_AGENTS))
     expected[1, 0, 1] = 0  # dead at step 1
     expected[1, 1, :] = 0  # step 2 is the second world's reset
     np.testing.assert_array_equal(weight, expected)
-
-
-def test_memory_comes_along() -> None:
-    ring, time = ring_after([moment(t) for t in range(4)])
-    assert cut(ring, {"kept": jnp.arange(3)}, time, jnp.int32(3)).memory["kept"].shape == (3,)
 
 
 def summing(length: int) -> Algorithm:

@@ -20,6 +20,7 @@ from swarmfield.algorithms._perception import (
     Player,
     Recorded,
     Senses,
+    embed,
     groups_of,
     perceive,
     player_of,
@@ -120,21 +121,32 @@ def _look(
     memory: Any,
     key: PRNGKey,
     explore: Float[Array, " N"],
-    *,
-    renew: bool = True,
 ) -> tuple[Float[Array, "N A"], Float[Array, " N"], Any, Recorded]:
     """Logits and values of a new timestep, the tracker's memory, and what is recorded."""
     network = player.network
     x, memory, tracked = perceive(
-        parts.senses, network.trunk, player.tracker, timestep, memory, key, renew=renew
+        parts.senses, network.trunk, player.tracker, timestep, memory, key
     )
+    logits, value, recorded = _judge(parts, network, x, timestep, tracked, key, explore)
+    return logits, value, memory, recorded
+
+
+def _judge(
+    parts: Parts,
+    network: ActorCriticNetwork,
+    x: Float[Array, "N X"],
+    timestep: Timestep,
+    tracked: Any,
+    key: PRNGKey,
+    explore: Float[Array, " N"],
+) -> tuple[Float[Array, "N A"], Float[Array, " N"], Recorded]:
+    """Logits and values from embeddings and the tracker's record, and what is recorded."""
 
     def choose(recorded: Recorded, key: PRNGKey) -> Int[Array, " N"]:
         return _draw(evaluate(parts, network, x, timestep, recorded)[0], key, explore)
 
     recorded = to_record(choose, tracked, timestep, key, delayed=parts.interaction.delayed)
-    logits, value = evaluate(parts, network, x, timestep, recorded)
-    return logits, value, memory, recorded
+    return *evaluate(parts, network, x, timestep, recorded), recorded
 
 
 def _update(
@@ -167,16 +179,18 @@ def _last_value(
 ) -> Float[Array, "1 E N"]:
     """V of the newest step, on which nobody has acted yet; groups are as they were before it.
 
-    Forming them here too would compile all of it a second time.
+    Following the team here too would compile all of it a second time.
     """
-    last = jax.tree.map(lambda x: x[-1], batch.steps)
+    network = learner.network
+    last, recorded = (jax.tree.map(lambda x: x[-1], y) for y in (batch.steps, batch.record))
     keys = jax.random.split(key, last.first.shape[0])
 
     def value(one: tuple[Timestep, Any, PRNGKey]) -> Float[Array, " N"]:
+        x = embed(parts.senses, network.trunk, one[0])
         explore = jnp.ones(parts.senses.team.num_agents)
-        return _look(parts, player_of(learner), *one, explore, renew=False)[1]
+        return _judge(parts, network, x, *one, explore)[1]
 
-    return jax.lax.map(value, (last, batch.memory, keys))[None]
+    return jax.lax.map(value, (last, recorded["recorded"].tracked, keys))[None]
 
 
 def _measure(parts: Parts, batch: Trajectory) -> dict[str, Float[Array, ""]]:

@@ -143,8 +143,6 @@ def perceive(
     timestep: Timestep,
     memory: Any,
     key: PRNGKey,
-    *,
-    renew: bool = True,
 ) -> tuple[Float[Array, "N X"], Any, Any]:
     """All agents' embeddings, the tracker's memory, and what it records.
 
@@ -155,7 +153,6 @@ def perceive(
         timestep: What is to be seen.
         memory: The tracker's so far.
         key: Draws what the tracker draws.
-        renew: Whether the tracker may find anything anew, such as groups.
     """
     tracker = senses.tracker
     if tracker is None:
@@ -172,5 +169,5 @@ def perceive(
         return x, tracker.represent(parameters, glimpse, keys)
 
     x, z = in_chunks(look, jnp.arange(senses.team.num_agents), senses.agents_at_once)
-    memory, record = tracker.track(parameters, timestep, z, memory, key_track if renew else None)
+    memory, record = tracker.track(parameters, timestep, z, memory, key_track)
     return x, memory, record

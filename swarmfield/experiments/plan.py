@@ -19,11 +19,13 @@ class PlannedRun(NamedTuple):
     """A run to be made.
 
     Attributes:
+        task: Where it is trained.
         arm: The method's name in its task.
         job: What to train, and where.
         command: The same as arguments of `swarmfield`.
     """
 
+    task: Task
     arm: str
     job: Job
     command: list[str]
@@ -80,7 +82,7 @@ def _run(task: Task, arm: Arm, budget: Budget, path: Path, seeds: str) -> Planne
         options["opponent"] = task.opponent
     job = make_job(arm.algorithm, task.environment, env=env, algo=algo, **options)
     words = [*_words(env, "env."), *_words(algo, "algo."), *_words(options)]
-    return PlannedRun(arm.name, job, ["train", arm.algorithm, task.environment, *words])
+    return PlannedRun(task, arm.name, job, ["train", arm.algorithm, task.environment, *words])
 
 
 def _words(options: Mapping[str, Any], prefix: str = "") -> list[str]:

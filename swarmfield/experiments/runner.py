@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +76,20 @@ def plan(
     }
     for one in planned.values():
         _require_same(one)
+        _require_no_other_seed(one, planned)
     return list(planned.values())
+
+
+def _require_no_other_seed(one: PlannedRun, planned: Mapping[Path, PlannedRun]) -> None:
+    """Refuse to put seeds beside others that reports would add to them."""
+    if not one.task.one_by_one:
+        return
+    for path in sorted(one.path.parent.glob("seed*")):
+        if path not in planned:
+            raise SwarmfieldError(
+                f"{path} is there already, but that seed is not wanted; choose another --root, or "
+                "move that folder away."
+            )
 
 
 def _require_same(one: PlannedRun) -> None:

@@ -1,4 +1,4 @@
-"""k-means on the device: masked, warm-started, of fixed cost."""
+"""k-means on the device: masked and warm-started, in a fixed number of rounds."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Clusters(NamedTuple):
     """Points in groups.
 
     Attributes:
-        label: Group of each point; of the dead, whichever is nearest.
+        label: Group of each point; of the dead, any.
         centre: Centre of each group; an empty one keeps where it was.
     """
 
@@ -142,8 +142,7 @@ def as_before(
         alive: Agents that count.
         num_groups: K.
     """
-    member = jax.nn.one_hot(label, num_groups) * alive[:, None].astype(jnp.float32)
-    shared = member.T @ jax.nn.one_hot(before, num_groups)
+    shared = _members(label, alive, num_groups).T @ jax.nn.one_hot(before, num_groups)
 
     group = jnp.arange(num_groups)
 
@@ -177,10 +176,17 @@ def group_means(
     num_groups: int,
 ) -> tuple[Float[Array, "K D"], Float[Array, " K"]]:
     """The mean of each group's living points (zeros where there are none), and their number."""
-    member = jax.nn.one_hot(label, num_groups) * alive[:, None].astype(jnp.float32)
+    member = _members(label, alive, num_groups)
     size = jnp.sum(member, axis=0)
     living = jnp.where(alive[:, None], points, 0.0)  # not by a product: the dead may hold NaN
     return member.T @ living / jnp.maximum(size, 1.0)[:, None], size
+
+
+def _members(
+    label: Int[Array, " N"], alive: Bool[Array, " N"], num_groups: int
+) -> Float[Array, "N K"]:
+    """1 for the group in which each living agent is."""
+    return jax.nn.one_hot(label, num_groups) * alive[:, None].astype(jnp.float32)
 
 
 def adjusted_rand_index(

@@ -50,8 +50,7 @@ class Tracker(NamedTuple):
         init: `(key) -> parameters`.
         begin: `(timestep) -> memory`, where an episode starts.
         represent: `(parameters, glimpse, keys [B]) -> z [B, Z]` of any agents.
-        track: `(parameters, timestep, z [N, Z], memory, key) -> memory, record`; without a key
-            nothing that takes more than one look is found anew, such as groups.
+        track: `(parameters, timestep, z [N, Z], memory, key) -> memory, record`.
         learning: How the parameters are learned, or None where there are none.
         measure: `(timestep, record_before, record) -> metrics` of one stored step, from what was
             recorded on the way to it and at it.

@@ -86,8 +86,9 @@ def masked_softmax(
     score = jnp.where(allowed, score, -1e30)
     highest = jax.lax.stop_gradient(jnp.max(score, axis=-1, keepdims=True))
     weight = jnp.where(allowed, jnp.exp(score - highest), 0.0)
-    # The highest one counts 1, so that the sum is less only where nothing is allowed.
-    return weight / jnp.maximum(jnp.sum(weight, axis=-1, keepdims=True), 1.0)
+    total = jnp.sum(weight, axis=-1, keepdims=True)
+    # Not by a maximum, whose derivative is halved where the sum is just 1, as of a single one.
+    return weight / jnp.where(total > 0, total, 1.0)
 
 
 def cosine_raw(

@@ -94,7 +94,7 @@ def dynamic_groups(
         timestep: Timestep,
         z: Float[Array, "N Z"],
         memory: Memory,
-        key: PRNGKey | None,
+        key: PRNGKey,
     ) -> tuple[Memory, Grouping]:
         return track_groups(grouping, timestep, z, memory, key)
 
@@ -120,13 +120,11 @@ def track_groups(
     timestep: Timestep,
     z: Float[Array, "N Z"],
     memory: Memory,
-    key: PRNGKey | None,
+    key: PRNGKey,
 ) -> tuple[Memory, Grouping]:
-    """Groups of one more step: formed anew where that is due and there is a key, else kept."""
+    """Groups of one more step: formed anew where that is due, else kept."""
     alive = timestep.alive
-    label, centre = memory.label.astype(jnp.int32), memory.centre
-    if key is not None:
-        label, centre = flat_batched(partial(_assign_where_due, config))(alive, z, memory, key)
+    label, centre = flat_batched(partial(_assign_where_due, config))(alive, z, memory, key)
     small, mean = label.astype(jnp.uint8), None
     if config.record_centres:
         mean, _ = group_means(z, label, alive, config.num_groups)
@@ -177,8 +175,9 @@ def _assign(
     found = best_of(z, alive, start, first, last, ITERATIONS)
     # Where all were in one group, as before anybody has acted, its number means nothing.
     tells = (age > 0) & (jnp.sum(size > 0) > 1)
-    before = as_before(found.label, kept.label, alive, config.num_groups)
-    return numbered(found, jnp.where(tells, before, in_order(found.centre)))
+    order = in_order(found.centre)
+    before = as_before(order[found.label], kept.label, alive, config.num_groups)[order]
+    return numbered(found, jnp.where(tells, before, order))
 
 
 def measure_groups(

@@ -83,7 +83,7 @@ def types_by_actions(grouping: GroupingConfig, team: TeamSpec) -> Tracker:
         return jnp.zeros((glimpse.last_action.shape[0], 0))
 
     def track(
-        _parameters: None, timestep: Timestep, _z: Array, memory: Recent, key: PRNGKey | None
+        _parameters: None, timestep: Timestep, _z: Array, memory: Recent, key: PRNGKey
     ) -> tuple[Recent, Any]:
         recent = jnp.concatenate([timestep.last_action[:, None], memory.actions[:, :-1]], axis=1)
         z = jax.nn.one_hot(recent, actions).reshape(recent.shape[0], -1)

@@ -96,7 +96,7 @@ def start(program: Program, opponent: PyTree, key: PRNGKey) -> Run:
     first = replay.pack(home, record)
     ring = replay.write(replay.empty(first, program.updates.ring_steps), first, jnp.int32(0))
     players = 1 if program.sides.away is None else 2
-    names = _metric_names(program, learner, ring, memories[0])
+    names = _metric_names(program, learner, ring)
     window = empty_window(players, program.num_envs, names)
     return Run(key, learner, opponent, episodes, timesteps, memories, ring, window)
 
@@ -134,7 +134,6 @@ def _advance_one(program: Program, run: Run, time: Int[Array, ""]) -> Run:
         update_keys.reshape(num_updates, 2),
         run.learner,
         ring,
-        memories[0],
         window,
         time,
     )
@@ -146,7 +145,6 @@ def _learn(
     keys: PRNGKey,
     learner: PyTree,
     ring: replay.PackedStep,
-    memory: PyTree,
     window: Window,
     time: Int[Array, ""],
 ) -> tuple[PyTree, Window]:
@@ -156,7 +154,7 @@ def _learn(
     def update(index: Int[Array, ""], state: tuple[PyTree, Window]) -> tuple[PyTree, Window]:
         learner, window = state
         to_sample, to_learn = keys[index]
-        batch = updates.batch(ring, memory, time + 1, to_sample)
+        batch = updates.batch(ring, time + 1, to_sample)
         learner, metrics = program.algorithm.update(
             learner, batch, to_learn, program.progress(time)
         )
@@ -201,17 +199,15 @@ def close_window(program: Program, run: Run) -> tuple[Run, dict[str, Array]]:
     ), row
 
 
-def _metric_names(
-    program: Program, learner: PyTree, ring: replay.PackedStep, memory: PyTree
-) -> list[str]:
+def _metric_names(program: Program, learner: PyTree, ring: replay.PackedStep) -> list[str]:
     """Names of the metrics an update returns, without computing one."""
 
-    def once(learner: PyTree, ring: replay.PackedStep, memory: PyTree) -> dict[str, Array]:
+    def once(learner: PyTree, ring: replay.PackedStep) -> dict[str, Array]:
         key = jax.random.key(0)
-        batch = program.updates.batch(ring, memory, jnp.int32(1), key)
+        batch = program.updates.batch(ring, jnp.int32(1), key)
         return program.algorithm.update(learner, batch, key, jnp.zeros(()))[1]
 
-    return sorted(jax.eval_shape(once, learner, ring, memory))
+    return sorted(jax.eval_shape(once, learner, ring))
 
 
 def _record(program: Program, learner: PyTree, home: Timestep, memory: PyTree) -> PyTree:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Int, PyTree
+from jaxtyping import Array, Bool, Int
 
 from swarmfield import replay, rollout
 from swarmfield.replay import PackedStep
@@ -21,14 +21,13 @@ class Updates(NamedTuple):
         times: Updates each time.
         due: `(time) -> bool`: whether to update after the step made at `time`; the same in
             every seed.
-        batch: `(ring, memory, time, key) -> batch` for one update, `time` being the newest
-            step's and `memory` the learner's.
+        batch: `(ring, time, key) -> batch` for one update, `time` being the newest step's.
     """
 
     ring_steps: int
     times: int
     due: Callable[[Int[Array, ""]], Bool[Array, ""]]
-    batch: Callable[[PackedStep, PyTree, Int[Array, ""], PRNGKey], Any]
+    batch: Callable[[PackedStep, Int[Array, ""], PRNGKey], Any]
 
 
 def updates_of(
@@ -53,7 +52,7 @@ def _from_replay(experience: Replay, num_envs: int, num_agents: int) -> Updates:
     def due(time: Int[Array, ""]) -> Bool[Array, ""]:
         return ((time + 1) % experience.every == 0) & (time + 1 >= first)
 
-    def batch(ring: PackedStep, _memory: PyTree, time: Int[Array, ""], key: PRNGKey) -> Any:
+    def batch(ring: PackedStep, time: Int[Array, ""], key: PRNGKey) -> Any:
         return replay.sample(ring, time, experience, key)
 
     steps = replay.num_steps(experience, num_envs, num_agents)
@@ -66,9 +65,9 @@ def _from_rollouts(length: int, scheduled_steps: int) -> Updates:
     def due(time: Int[Array, ""]) -> Bool[Array, ""]:
         return ((time + 1) % length == 0) | (time + 1 == scheduled_steps)
 
-    def batch(ring: PackedStep, memory: PyTree, time: Int[Array, ""], _key: PRNGKey) -> Any:
+    def batch(ring: PackedStep, time: Int[Array, ""], _key: PRNGKey) -> Any:
         last = (time - 1) // length * length
         last = jnp.where(time > scheduled_steps, jnp.maximum(last, scheduled_steps), last)
-        return rollout.trajectory(ring, memory, time, time - last)
+        return rollout.trajectory(ring, time, time - last)
 
     return Updates(length + 1, 1, due, batch)

@@ -10,8 +10,14 @@ import pytest
 from toy import NUM_ACTIONS, make_timestep
 
 from swarmfield import networks
-from swarmfield.algorithms import ac, mfac
-from swarmfield.algorithms._perception import Recorded
+from swarmfield.algorithms import ac, bmf_ac, mfac
+from swarmfield.algorithms._ac_loss import Parts, evaluate
+from swarmfield.algorithms._actor_critic import _last_value
+from swarmfield.algorithms._bilevel import bilevel_field
+from swarmfield.algorithms._descent import descent
+from swarmfield.algorithms._interaction import through_field
+from swarmfield.algorithms._perception import Recorded, Senses, embed
+from swarmfield.mean_field.groups import Grouping
 from swarmfield.types import Discrete, Observation, SwarmfieldError, TeamSpec, Trajectory
 
 FEATURES, T, E, N = 3, 4, 2, 5
@@ -55,7 +61,7 @@ def rollout(num_agents: int = N, weight=None, legal=None, **fields) -> Trajector
     value = jnp.asarray(random.normal(size=(T, E, num_agents)), jnp.float32)
     weight = jnp.ones((T, E, num_agents)) if weight is None else jnp.asarray(weight)
     record = {"value": value, "recorded": Recorded(None)}
-    return Trajectory(steps, jax.tree.map(lambda x: x[0], record), record, None, weight)
+    return Trajectory(steps, jax.tree.map(lambda x: x[0], record), record, weight)
 
 
 def update(algorithm, learner, batch):
@@ -165,6 +171,34 @@ def test_a_rollout_in_chunks_is_the_same_rollout(monkeypatch) -> None:
         monkeypatch.setitem(networks.TRUNKS, "mlp", networks.TRUNKS["mlp"]._replace(chunk=chunk))
         ours = jax.jit(chunked.update)(learner, batch, KEY, PROGRESS)
         same(ours[1], expected[1], rtol=1e-4, atol=1e-6)
+
+
+def test_the_newest_step_is_judged_in_the_groups_of_the_one_before() -> None:
+    config, team = bmf_ac.BMFACConfig(num_groups=2, latent_size=3), make_team(N)
+    learner = bmf_ac.build(config, team, unpack).init(KEY)
+    interaction = through_field(bilevel_field(config, team), actor_sees=True)
+    senses = Senses(team, unpack, config.trunk, interaction.tracker)
+    parts = Parts(config, senses, NUM_ACTIONS, interaction, descent(config))
+    random = np.random.default_rng(1)
+    label = random.integers(0, 2, (T, E, N)).astype(np.uint8)
+    centre = jnp.asarray(random.normal(size=(T, E, 2, 3)), jnp.float32)
+
+    def last_value(label):
+        record = {"recorded": Recorded(Grouping(jnp.asarray(label), centre))}
+        batch = eqx.tree_at(lambda b: b.record, rollout(), record)
+        return batch, np.asarray(_last_value(parts, learner, batch, KEY))[0]
+
+    batch, value = last_value(label)
+    for e in range(E):
+        newest = at(batch, T, e)
+        x = embed(senses, learner.network.trunk, newest)
+        before = jax.tree.map(lambda leaf, e=e: leaf[-1, e], batch.record["recorded"])
+        expected = evaluate(parts, learner.network, x, newest, before)[1]
+        np.testing.assert_allclose(value[e], expected, rtol=1e-5, atol=1e-6)
+    older, newer = label.copy(), label.copy()
+    older[:-1], newer[-1, :, 0] = 1 - older[:-1], 1 - newer[-1, :, 0]
+    np.testing.assert_array_equal(last_value(older)[1], value)
+    assert not np.allclose(last_value(newer)[1], value)
 
 
 def act(algorithm, learner, timestep, explore, key=KEY):

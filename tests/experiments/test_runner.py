@@ -60,6 +60,16 @@ def test_seeds_can_be_chosen(started: list, tmp_path: Path) -> None:
         go("bmf/cost", tmp_path, seeds="3")
 
 
+def test_seeds_are_not_put_beside_others(started: list, tmp_path: Path) -> None:
+    """A report would take them together."""
+    go("bmf/cost", tmp_path, seeds="0:3")
+    for command in started:
+        Path(command[command.index("--run-dir") + 1]).mkdir(parents=True)
+    with pytest.raises(SwarmfieldError, match="gatmf/seed0 is there already, but that seed is not"):
+        go("bmf/cost", tmp_path, seeds="5:7")
+    go("bmf/cost", tmp_path, seeds="0:4")
+
+
 def test_an_interrupted_run_stops_the_experiment(started: list, tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt, match="the same command goes on"):
         go("bmf/pursuit", tmp_path)

@@ -1,5 +1,7 @@
 """Two levels: numbers by hand, and what permuting, dying and padding must not change."""
 
+from functools import partial
+
 import hypothesis.strategies as st
 import jax
 import jax.numpy as jnp
@@ -14,6 +16,7 @@ from swarmfield.mean_field.groups import (
     Grouping,
     cosine_raw,
     group_actions,
+    masked_softmax,
     softmax_cos,
 )
 from swarmfield.types import Discrete, TeamSpec
@@ -131,6 +134,28 @@ def test_learned_weights_attend_to_occupied_others_only() -> None:
     )
     alone = read(played(), grouping([2] * 6))
     assert np.isfinite(alone).all()
+
+
+@pytest.mark.parametrize(
+    ("score", "allowed"),
+    [
+        ([0.3, 1.2, -0.5], [True, True, True]),
+        ([0.3, 1.2, -0.5], [False, True, False]),  # a single one: whatever its score, it is 1
+        ([0.0, 25.0, 3.0], [True, True, False]),  # far ahead
+        ([0.0, 1.0, 2.0], [False, False, False]),
+    ],
+)
+def test_a_softmax_of_what_is_allowed_has_its_slopes(score: list, allowed: list) -> None:
+    """Beside JAX's own softmax of those alone."""
+    chosen = np.flatnonzero(allowed)
+    expected, slopes = np.zeros(3), np.zeros((3, 3))
+    if len(chosen):
+        some = jnp.array(score)[chosen]
+        expected[chosen] = jax.nn.softmax(some)
+        slopes[np.ix_(chosen, chosen)] = jax.jacobian(jax.nn.softmax)(some)
+    ours = partial(masked_softmax, allowed=jnp.array(allowed))
+    np.testing.assert_allclose(ours(jnp.array(score)), expected, rtol=1e-6)
+    np.testing.assert_allclose(jax.jacobian(ours)(jnp.array(score)), slopes, atol=1e-7)
 
 
 def test_learned_weights_are_the_softmax_of_scores() -> None:

@@ -174,21 +174,6 @@ def test_groups_are_compared_with_the_kinds_that_a_team_has() -> None:
     assert measure_groups(CONFIG, K, of_one, record, record)["kind_agreement"] == 0
 
 
-def test_without_a_key_groups_stay_as_they_are() -> None:
-    (memory, record), *_ = play([heaps(0)[0]])
-    due = eqx.tree_at(lambda m: m.age, memory, jnp.int32(CONFIG.interval))
-    moved = heaps(1, turn=1)[0]
-    kept, same = track_groups(CONFIG, crowd(), moved, due, None)
-    np.testing.assert_array_equal(same.label, record.label)
-    np.testing.assert_array_equal(kept.centre, memory.centre)
-    anew, other = track_groups(CONFIG, crowd(), moved, due, KEY)
-    assert not np.array_equal(other.label, record.label)
-    assert kept.age == anew.age == CONFIG.interval + 1
-    # What is made of the groups is of this step all the same.
-    label = np.asarray(record.label)
-    np.testing.assert_allclose(same.centre[0], np.asarray(moved)[label == 0].mean(0), rtol=1e-5)
-
-
 @pytest.mark.parametrize("kind", ["vae", "ae", "raw"])
 @pytest.mark.parametrize("inputs", ["embedding", "observation"])
 def test_every_representation_can_be_grouped(kind: str, inputs: str) -> None:
