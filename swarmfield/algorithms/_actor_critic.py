@@ -102,8 +102,10 @@ def _act(
     explore: Float[Array, " N"],
 ) -> tuple[Int[Array, " N"], Any, dict[str, Any]]:
     """Greedy where `explore` is 0, else drawn from the policy."""
-    player = player_of(learner)
-    logits, value, memory, recorded = _look(parts, player, timestep, memory, key, explore)
+    player, senses = player_of(learner), parts.senses
+    network = player.network
+    x, memory, tracked = perceive(senses, network.trunk, player.tracker, timestep, memory, key)
+    logits, value, recorded = _judge(parts, network, x, timestep, tracked, key, explore)
     return _draw(logits, key, explore), memory, {"value": value, "recorded": recorded}
 
 
@@ -112,23 +114,6 @@ def _draw(
 ) -> Int[Array, " N"]:
     drawn = sample(jax.nn.softmax(logits), key)
     return jnp.where(explore > 0, drawn, jnp.argmax(logits, axis=-1).astype(jnp.int32))
-
-
-def _look(
-    parts: Parts,
-    player: Player,
-    timestep: Timestep,
-    memory: Any,
-    key: PRNGKey,
-    explore: Float[Array, " N"],
-) -> tuple[Float[Array, "N A"], Float[Array, " N"], Any, Recorded]:
-    """Logits and values of a new timestep, the tracker's memory, and what is recorded."""
-    network = player.network
-    x, memory, tracked = perceive(
-        parts.senses, network.trunk, player.tracker, timestep, memory, key
-    )
-    logits, value, recorded = _judge(parts, network, x, timestep, tracked, key, explore)
-    return logits, value, memory, recorded
 
 
 def _judge(

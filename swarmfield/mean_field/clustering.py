@@ -114,9 +114,10 @@ def spread_out(
         return jnp.minimum(distance, jnp.sum((points - chosen[None]) ** 2, axis=1)), chosen
 
     far = jnp.full(alive.shape, 1e30)
-    # Drawn flat: batched draws of more axes take XLA four times as long to compile.
-    noise = jax.random.gumbel(key, (alive.size * num_groups,)).reshape(num_groups, -1)
-    return jax.lax.scan(choose, far, noise)[1]
+    # Drawn flat: batched draws of more axes take XLA four times as long to compile. Agent by
+    # agent, so that what one draws does not depend on how many there are.
+    noise = jax.random.gumbel(key, (alive.size * num_groups,)).reshape(-1, num_groups)
+    return jax.lax.scan(choose, far, noise.T)[1]
 
 
 def in_order(centre: Float[Array, "K D"]) -> Int[Array, " K"]:
