@@ -173,11 +173,18 @@ def test_environments_are_made_by_name() -> None:
         (("mfq", "battle"), {"opponent": 3}, "opponent is 3.*text"),
     ],
 )
-def test_mistakes_are_told(names: tuple[str, str], options: dict, message: str) -> None:
+def test_mistakes_are_told(
+    names: tuple[str, str],
+    options: dict,
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)  # where no run was ever made
     with pytest.raises(SwarmfieldError, match=message) as caught:
         swarmfield.train(*names, **options)
     assert "\n" not in str(caught.value)
-    assert not Path("runs").exists()
+    assert not any(tmp_path.iterdir())
 
 
 def test_options_have_the_types_they_declare() -> None:
