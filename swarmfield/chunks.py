@@ -45,7 +45,7 @@ def into_chunks(inputs: PyTree, chunk: int, *, repeat_last: bool = False) -> PyT
 
     def split(x: Array) -> Array:
         last = x[-1:] if repeat_last else jnp.zeros_like(x[-1:])
-        full = jnp.concatenate([x, *[last] * missing])
+        full = jnp.concatenate([x, jnp.broadcast_to(last, (missing, *x.shape[1:]))])
         return full.reshape(number, even, *x.shape[1:])
 
     return jax.tree.map(split, inputs)

@@ -110,6 +110,7 @@ def follow(
         return followed, {}
     parameters, optimizer, _ = descent.step(followed[0], gradients, followed[1], progress)
     parameters, metrics = tracker.learning.settle(parameters, sums)
+    # Never held back: then a choice for every leaf is not even compiled.
     if tracker.learning.until >= 1:
         return (parameters, optimizer), metrics
     learns = progress <= tracker.learning.until

@@ -76,15 +76,15 @@ def plan(
     }
     for one in planned.values():
         _require_same(one)
-        _require_no_other_seed(one, planned)
+    _require_no_other_seeds(planned)
     return list(planned.values())
 
 
-def _require_no_other_seed(one: PlannedRun, planned: Mapping[Path, PlannedRun]) -> None:
+def _require_no_other_seeds(planned: Mapping[Path, PlannedRun]) -> None:
     """Refuse to put seeds beside others that reports would add to them."""
-    if not one.task.one_by_one:
-        return
-    for path in sorted(one.path.parent.glob("seed*")):
+    folders = {one.path.parent for one in planned.values() if one.task.one_by_one}
+    there = (path for folder in sorted(folders) for path in sorted(folder.glob("seed*")))
+    for path in there:
         if path not in planned:
             raise SwarmfieldError(
                 f"{path} is there already, but that seed is not wanted; choose another --root, or "

@@ -60,6 +60,7 @@ def best_of(
     points: Float[Array, "N D"],
     alive: Bool[Array, " N"],
     start: Callable[[Int[Array, ""]], Float[Array, "K D"]],
+    num_groups: int,
     first: Int[Array, ""],
     last: Int[Array, ""],
     iterations: int,
@@ -70,6 +71,7 @@ def best_of(
         points: What to group.
         alive: Points that count.
         start: The first centres of a number.
+        num_groups: K.
         first: Number of the first to try.
         last: Number of the last to try, not below `first`.
         iterations: How often centres move.
@@ -84,8 +86,8 @@ def best_of(
         closer = (number == first) | (inertia < best[1])
         return jax.tree.map(lambda x, y: jnp.where(closer, x, y), (found, inertia), best)
 
-    shape = jax.eval_shape(start, first)
-    nothing = Clusters(jnp.zeros(alive.shape, jnp.int32), jnp.zeros(shape.shape))
+    centre = jnp.zeros((num_groups, points.shape[1]))
+    nothing = Clusters(jnp.zeros(alive.shape, jnp.int32), centre)
     return jax.lax.fori_loop(first, last + 1, attempt, (nothing, jnp.float32(jnp.inf)))[0]
 
 

@@ -172,7 +172,7 @@ def _assign(
         return jnp.where(number == 0, kept.centre, drawn)
 
     first, last = (jnp.where(anew, number, 0) for number in (1, RESTARTS))
-    found = best_of(z, alive, start, first, last, ITERATIONS)
+    found = best_of(z, alive, start, config.num_groups, first, last, ITERATIONS)
     # Where all were in one group, as before anybody has acted, its number means nothing.
     tells = (age > 0) & (jnp.sum(size > 0) > 1)
     order = in_order(found.centre)

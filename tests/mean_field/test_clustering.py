@@ -44,6 +44,7 @@ def find_anew(points, alive):
         points,
         alive,
         lambda number: spread_out(points, alive, K, jax.random.fold_in(KEY, number)),
+        K,
         jnp.int32(0),
         jnp.int32(3),
         10,
@@ -103,7 +104,8 @@ def test_one_move_by_hand() -> None:
 def test_the_closest_of_those_tried_is_kept(first: int, last: int, label: list[int]) -> None:
     points = jnp.array([[0.0], [1.0], [10.0], [11.0]])
     starts = jnp.array([[[1e6], [0.0]], [[0.0], [10.0]], [[0.0], [1e6]]])
-    found = best_of(points, everyone(4), lambda n: starts[n], jnp.int32(first), jnp.int32(last), 1)
+    numbers = jnp.int32(first), jnp.int32(last)
+    found = best_of(points, everyone(4), lambda n: starts[n], 2, *numbers, 1)
     np.testing.assert_array_equal(found.label, label)
 
 
@@ -113,7 +115,7 @@ def test_environments_try_as_many_starts_as_each_needs() -> None:
     starts = jnp.asarray(scattered(1, 4 * K).reshape(4, K, D))
 
     def of(first, last):
-        return best_of(points, everyone(), lambda n: starts[n], first, last, 2)
+        return best_of(points, everyone(), lambda n: starts[n], K, first, last, 2)
 
     numbers = jnp.array([0, 1]), jnp.array([0, 3])
     together = jax.vmap(of)(*numbers)

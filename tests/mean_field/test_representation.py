@@ -203,7 +203,7 @@ def agreement(config: RepresentationConfig, encoder) -> float:
     def start(number):
         return spread_out(z, everyone, KINDS, jax.random.fold_in(KEY, number))
 
-    found = best_of(z, everyone, start, jnp.int32(0), jnp.int32(3), 10)
+    found = best_of(z, everyone, start, KINDS, jnp.int32(0), jnp.int32(3), 10)
     return adjusted_rand_score(kind, found.label)
 
 
