@@ -138,7 +138,7 @@ class Firefighter:
         key_fire, key_look = jax.random.split(key)
         action = actions["fighters"].astype(jnp.uint8)
         crew = self.per_house(action == LEFT, action == RIGHT)
-        chance = jax.random.uniform(key_fire, (self.num_houses, 2))
+        chance = _pairs(key_fire, self.num_houses)
         advance = self.burn_in_turn if self.config.sequential else self.burn_at_once
         fire = advance(state.fire, crew, chance)
         state = FirefighterState(fire, self.look(fire, key_look), action, state.time + 1)
@@ -242,7 +242,8 @@ class Firefighter:
         if self.config.observation == "level":
             level = jnp.minimum(both, HIGHEST_SEEN)
         else:
-            level = jax.random.uniform(key, both.shape) < 1 - jnp.exp(-both.astype(jnp.float32))
+            seen = 1 - jnp.exp(-both.astype(jnp.float32))
+            level = _pairs(key, self.config.num_agents) < seen
         return (level[:, 0] * (HIGHEST_SEEN + 1) + level[:, 1]).astype(jnp.uint8)
 
     def _features(self, seen: UInt8[Array, ""], index: Int[Array, ""]) -> Float[Array, " 4"]:
@@ -273,3 +274,8 @@ class Firefighter:
                 "burning": jnp.sum(state.fire > 0).astype(jnp.float32),
             },
         )
+
+
+def _pairs(key: PRNGKey, rows: int) -> Float[Array, "rows 2"]:
+    """Uniform in [0, 1); drawn as one row, which XLA compiles several times faster than pairs."""
+    return jax.random.uniform(key, (2 * rows,)).reshape(rows, 2)
