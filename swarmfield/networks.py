@@ -17,6 +17,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Num, PyTree
 
 from swarmfield.convolution import convolve
+from swarmfield.randomness import drawn_flat
 from swarmfield.types import Observation, PRNGKey, TeamSpec
 
 TrunkName = Literal["mlp", "mfrl"]
@@ -31,10 +32,9 @@ class Linear(eqx.Module):
     def __init__(self, inputs: int, outputs: int, key: PRNGKey) -> None:
         key_weight, key_bias = jax.random.split(key)
         bound = 1.0 / math.sqrt(max(inputs, 1))
-        # Drawn flat: XLA takes longer to compile draws of more axes.
-        weight = jax.random.uniform(key_weight, (inputs * outputs,), minval=-bound, maxval=bound)
-        self.weight = weight.reshape(inputs, outputs)
-        self.bias = jax.random.uniform(key_bias, (outputs,), minval=-bound, maxval=bound)
+        within = functools.partial(jax.random.uniform, minval=-bound, maxval=bound)
+        self.weight = drawn_flat(within, key_weight, (inputs, outputs))
+        self.bias = within(key_bias, (outputs,))
 
     def __call__(self, x: Float[Array, "*batch inputs"]) -> Float[Array, "*batch outputs"]:
         """Multiply and add."""

@@ -15,6 +15,7 @@ from jaxtyping import Array, Bool, Float, Int, Integer, UInt8
 
 from swarmfield.environments.immortals import timestep_of_immortals
 from swarmfield.environments.options import require_count
+from swarmfield.randomness import drawn_flat
 from swarmfield.types import Discrete, Observation, PRNGKey, Scene, TeamSpec, Timestep
 
 LEFT, RIGHT = 0, 1
@@ -138,7 +139,7 @@ class Firefighter:
         key_fire, key_look = jax.random.split(key)
         action = actions["fighters"].astype(jnp.uint8)
         crew = self.per_house(action == LEFT, action == RIGHT)
-        chance = _pairs(key_fire, self.num_houses)
+        chance = drawn_flat(jax.random.uniform, key_fire, (self.num_houses, 2))
         advance = self.burn_in_turn if self.config.sequential else self.burn_at_once
         fire = advance(state.fire, crew, chance)
         state = FirefighterState(fire, self.look(fire, key_look), action, state.time + 1)
@@ -242,8 +243,8 @@ class Firefighter:
         if self.config.observation == "level":
             level = jnp.minimum(both, HIGHEST_SEEN)
         else:
-            seen = 1 - jnp.exp(-both.astype(jnp.float32))
-            level = _pairs(key, self.config.num_agents) < seen
+            likely = 1 - jnp.exp(-both.astype(jnp.float32))
+            level = drawn_flat(jax.random.uniform, key, both.shape) < likely
         return (level[:, 0] * (HIGHEST_SEEN + 1) + level[:, 1]).astype(jnp.uint8)
 
     def _features(self, seen: UInt8[Array, ""], index: Int[Array, ""]) -> Float[Array, " 4"]:
@@ -274,8 +275,3 @@ class Firefighter:
                 "burning": jnp.sum(state.fire > 0).astype(jnp.float32),
             },
         )
-
-
-def _pairs(key: PRNGKey, rows: int) -> Float[Array, "rows 2"]:
-    """Uniform in [0, 1); drawn as one row, which XLA compiles several times faster than pairs."""
-    return jax.random.uniform(key, (2 * rows,)).reshape(rows, 2)

@@ -82,8 +82,8 @@ def plan(
 
 def _require_no_other_seeds(planned: Mapping[Path, PlannedRun]) -> None:
     """Refuse to put seeds beside others that reports would add to them."""
-    folders = {one.path.parent for one in planned.values() if one.task.one_by_one}
-    there = (path for folder in sorted(folders) for path in sorted(folder.glob("seed*")))
+    folders = dict.fromkeys(one.path.parent for one in planned.values() if one.task.one_by_one)
+    there = (path for folder in folders for path in sorted(folder.glob("seed*")))
     for path in there:
         if path not in planned:
             raise SwarmfieldError(

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from swarmfield.randomness import drawn_flat
 from swarmfield.types import PRNGKey
 
 
@@ -116,9 +117,7 @@ def spread_out(
         return jnp.minimum(distance, jnp.sum((points - chosen[None]) ** 2, axis=1)), chosen
 
     far = jnp.full(alive.shape, 1e30)
-    # Drawn flat: batched draws of more axes take XLA four times as long to compile. Agent by
-    # agent, so that what one draws does not depend on how many there are.
-    noise = jax.random.gumbel(key, (alive.size * num_groups,)).reshape(-1, num_groups)
+    noise = drawn_flat(jax.random.gumbel, key, (*alive.shape, num_groups))
     return jax.lax.scan(choose, far, noise.T)[1]
 
 

@@ -27,6 +27,7 @@ from jaxtyping import Array, Float
 
 from swarmfield.mean_field.field import action_vectors
 from swarmfield.networks import MLP, Glimpse
+from swarmfield.randomness import drawn_flat
 from swarmfield.types import PRNGKey, TeamSpec
 
 Kind = Literal["vae", "ae", "raw"]
@@ -204,7 +205,7 @@ def losses(
     """
     scaled = normalise(encoder.scale, x)
     mean, log_variance = encode(config, encoder, scaled)
-    noise = jax.random.normal(key, (mean.size,)).reshape(mean.shape)
+    noise = drawn_flat(jax.random.normal, key, mean.shape)
     z = mean + jnp.exp(0.5 * log_variance) * noise
     error = encoder.decoder(z) - scaled
     kl = kl_to_standard_normal(mean, log_variance) if config.kind == "vae" else jnp.zeros(len(x))

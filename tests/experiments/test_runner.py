@@ -65,7 +65,7 @@ def test_seeds_are_not_put_beside_others(started: list, tmp_path: Path) -> None:
     go("bmf/cost", tmp_path, seeds="0:3")
     for command in started:
         Path(command[command.index("--run-dir") + 1]).mkdir(parents=True)
-    with pytest.raises(SwarmfieldError, match="bmf_ac/seed0 is there already, but that"):
+    with pytest.raises(SwarmfieldError, match="gatmf/seed0 is there already, but that seed is not"):
         go("bmf/cost", tmp_path, seeds="5:7")
     go("bmf/cost", tmp_path, seeds="0:4")
 
