@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from swarmfield.algorithms._options import NOT_NEGATIVE, POSITIVE, PROBABILITY, require
 from swarmfield.mean_field import MeanField, action_size, bilevel
-from swarmfield.mean_field.groups import Weights
+from swarmfield.mean_field.groups import Levels, Weights
 from swarmfield.mean_field.representation import (
     KL,
     Inputs,
@@ -93,17 +93,11 @@ def bilevel_field(config: Any, team: TeamSpec) -> MeanField:
         sample=config.sample_codes,
         freeze_after=config.freeze_after,
     )
-    grouping = GroupingConfig(config.grouping, config.num_groups, config.group_interval)
+    levels = Levels(
+        config.weights, config.weight_temperature, config.levels == "merged", config.include_self
+    )
+    num_groups = config.num_groups
+    grouping = GroupingConfig(config.grouping, num_groups, config.group_interval, levels)
     size = trunk_size(config.trunk, team)
     tracker, code_size = dynamic_groups(grouping, represented, team, action_size(team), size)
-    field = bilevel(
-        team,
-        tracker,
-        config.num_groups,
-        code_size,
-        config.weights,
-        config.weight_temperature,
-        merged=config.levels == "merged",
-        include_self=config.include_self,
-    )
-    return field._replace(delayed=config.delay)
+    return bilevel(team, tracker, num_groups, code_size, levels)._replace(delayed=config.delay)

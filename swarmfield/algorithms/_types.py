@@ -40,9 +40,7 @@ def type_field(config: Any, team: TeamSpec) -> MeanField:
                 "choose actions or observations."
             )
         return type_means(team, team.num_kinds, None)
-    grouping = GroupingConfig(
-        num_groups=config.num_types, interval=config.type_interval, record_centres=False
-    )
+    grouping = GroupingConfig(num_groups=config.num_types, interval=config.type_interval)
     if config.types == "actions":
         return type_means(team, config.num_types, types_by_actions(grouping, team))
     seen = RepresentationConfig(kind="raw", inputs="observation")

@@ -26,17 +26,33 @@ from swarmfield.types import PRNGKey, TeamSpec, Timestep
 Weights = Literal["softmax_cos", "cosine_raw", "learned"]
 
 
+class Levels(NamedTuple):
+    """How the two levels are made.
+
+    Attributes:
+        weights: How groups weigh each other.
+        temperature: Of `softmax_cos`, > 0.
+        merged: One vector sum_n w_mn g_n with n = m included, as in the authors' code.
+        include_self: Whether an agent's own action counts in its group's mean, of two levels.
+    """
+
+    weights: Weights = "softmax_cos"
+    temperature: float = 0.5
+    merged: bool = False
+    include_self: bool = True
+
+
 class Grouping(NamedTuple):
     """What a tracker records of a step.
 
     Attributes:
         label: Group of each agent.
-        centre: Mean representation of each group's living agents, where weights between groups
-            are made of it.
+        between: What there is between groups, as `between` gives it, where anything is made of
+            it.
     """
 
     label: UInt8[Array, " N"]
-    centre: Float[Array, "K Z"] | None
+    between: Float[Array, "K L"] | None
 
 
 class GroupField(NamedTuple):
@@ -47,7 +63,7 @@ class GroupField(NamedTuple):
         mean_action: g_n of each group.
         size: Living agents of each group.
         inter: What each group sees of the others, where nothing about it is learned.
-        centre: Mean representation of each group.
+        centre: Mean representation of each group, where something is.
         own: u_j, where it does not count in its own group's mean.
     """
 
@@ -55,7 +71,7 @@ class GroupField(NamedTuple):
     mean_action: Float[Array, "K A"]
     size: Float[Array, " K"]
     inter: Float[Array, "K A"] | None
-    centre: Float[Array, "K Z"]
+    centre: Float[Array, "K Z"] | None
     own: Float[Array, "N A"] | None
 
 
@@ -70,6 +86,25 @@ def group_actions(
     size = jnp.zeros(num_groups, jnp.int32).at[label].add(alive, mode="drop").astype(jnp.float32)
     total = sum_actions(timestep, num_actions, label, num_groups)
     return total / jnp.maximum(size, 1.0)[:, None], size
+
+
+def between(
+    levels: Levels, centre: Float[Array, "K Z"], occupied: Bool[Array, " K"]
+) -> Float[Array, "K L"]:
+    """What is recorded of a step's groups: their weights `[K, K]`, known when they are formed.
+
+    Weights that are learned are not; then it is what they are made of, `centre`.
+
+    Args:
+        levels: How the two levels are made.
+        centre: Mean representation of each group.
+        occupied: Groups that somebody lives in.
+    """
+    if levels.weights == "learned":
+        return centre
+    if levels.weights == "softmax_cos":
+        return softmax_cos(centre, occupied, levels.temperature)
+    return cosine_raw(centre, occupied, with_own=levels.merged)
 
 
 def softmax_cos(
@@ -110,7 +145,12 @@ def cosine_raw(
 def _cosines(centre: Float[Array, "K Z"]) -> Float[Array, "K K"]:
     length = jnp.sqrt(jnp.sum(centre**2, axis=1, keepdims=True))
     unit = centre / jnp.maximum(length, 1e-6)
-    return unit @ unit.T
+    return _product(unit, unit.T)
+
+
+def _product(x: Float[Array, "I J"], y: Float[Array, "J L"]) -> Float[Array, "I L"]:
+    """X y, of matrices that are much too small to call a library for each of a batch."""
+    return jnp.sum(x[:, :, None] * y[None], axis=1)
 
 
 def _others(occupied: Bool[Array, " K"]) -> Bool[Array, "K K"]:
@@ -152,55 +192,45 @@ class AttentionReader(eqx.Module):
 
 
 def bilevel(
-    team: TeamSpec,
-    tracker: Tracker | None,
-    num_groups: int,
-    size: int,
-    weights: Weights,
-    temperature: float,
-    *,
-    merged: bool,
-    include_self: bool = True,
+    team: TeamSpec, tracker: Tracker | None, num_groups: int, size: int, levels: Levels
 ) -> MeanField:
     """The field of both levels, or of both merged into one vector.
 
     Args:
         team: The team.
-        tracker: Records a `Grouping`; None where somebody else does.
+        tracker: Records a `Grouping` with these levels; None where somebody else does.
         num_groups: K.
         size: Length Z of a representation.
-        weights: How groups weigh each other.
-        temperature: Of `softmax_cos`, > 0.
-        merged: One vector sum_n w_mn g_n with n = m included, as in the authors' code.
-        include_self: Whether an agent's own action counts in its group's mean, of two levels.
+        levels: How they are made.
     """
-    actions = action_size(team)
+    actions, learned = action_size(team), levels.weights == "learned"
 
     def compute(timestep: Timestep, grouping: Grouping) -> GroupField:
-        assert grouping.centre is not None
-        label, inter = grouping.label.astype(jnp.int32), None
+        assert grouping.between is not None
+        label, inter, centre = grouping.label.astype(jnp.int32), None, None
         mean_action, size = group_actions(label, timestep, num_groups, actions)
-        if weights == "softmax_cos":
-            inter = softmax_cos(grouping.centre, size > 0, temperature) @ mean_action
-        elif weights == "cosine_raw":
-            inter = cosine_raw(grouping.centre, size > 0, with_own=merged) @ mean_action
-        own = None if include_self else last_vectors(timestep, actions)
-        return GroupField(label, mean_action, size, inter, grouping.centre, own)
+        if learned:
+            centre = grouping.between
+        else:
+            inter = _product(grouping.between, mean_action)
+        own = None if levels.include_self else last_vectors(timestep, actions)
+        return GroupField(label, mean_action, size, inter, centre, own)
 
     def at(field: GroupField, index: Int[Array, ""]) -> Any:
         group = field.label[index]
-        if field.inter is not None:
-            inter = field.inter[group]
-            return (inter,) if merged else (_intra(field, index), inter)
-        others = (field.size > 0) & (jnp.arange(num_groups) != group)
-        own_centre = field.centre[group]
-        return _intra(field, index), field.mean_action, own_centre, field.centre, others
+        if field.centre is not None:
+            others = (field.size > 0) & (jnp.arange(num_groups) != group)
+            own_centre = field.centre[group]
+            return _intra(field, index), field.mean_action, own_centre, field.centre, others
+        assert field.inter is not None
+        inter = field.inter[group]
+        return (inter,) if levels.merged else (_intra(field, index), inter)
 
     def groups(_timestep: Timestep, grouping: Grouping) -> UInt8[Array, " N"]:
         return grouping.label
 
-    reader: Callable[[PRNGKey], Any] = read_vectors(*[actions] * (1 if merged else 2))
-    if weights == "learned":
+    reader: Callable[[PRNGKey], Any] = read_vectors(*[actions] * (1 if levels.merged else 2))
+    if learned:
         reader = partial(AttentionReader, size, actions)
     return MeanField(compute, at, reader, tracker, groups=groups)
 

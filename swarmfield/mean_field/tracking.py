@@ -29,7 +29,7 @@ from swarmfield.mean_field.clustering import (
     spread_out,
 )
 from swarmfield.mean_field.field import Tracker
-from swarmfield.mean_field.groups import Grouping
+from swarmfield.mean_field.groups import Grouping, Levels, between
 from swarmfield.mean_field.representation import RepresentationConfig
 from swarmfield.mean_field.representation_learning import learning
 from swarmfield.types import PRNGKey, TeamSpec, Timestep
@@ -46,13 +46,13 @@ class GroupingConfig(NamedTuple):
         how: By k-means over representations, or at random, which shows what grouping is worth.
         num_groups: K.
         interval: Steps between one assignment and the next.
-        record_centres: Whether the groups' mean representations are recorded.
+        levels: What is made between groups, which is recorded; None where nothing is.
     """
 
     how: How = "kmeans"
     num_groups: int = 4
     interval: int = 50
-    record_centres: bool = True
+    levels: Levels | None = None
 
 
 class Memory(eqx.Module):
@@ -125,10 +125,11 @@ def track_groups(
     """Groups of one more step: formed anew where that is due, else kept."""
     alive = timestep.alive
     label, centre = flat_batched(partial(_assign_where_due, config))(alive, z, memory, key)
-    small, mean = label.astype(jnp.uint8), None
-    if config.record_centres:
-        mean, _ = group_means(z, label, alive, config.num_groups)
-    return Memory(centre, small, memory.age + 1), Grouping(small, mean)
+    small, recorded = label.astype(jnp.uint8), None
+    if config.levels is not None:
+        mean, size = group_means(z, label, alive, config.num_groups)
+        recorded = between(config.levels, mean, size > 0)
+    return Memory(centre, small, memory.age + 1), Grouping(small, recorded)
 
 
 def _assign_where_due(

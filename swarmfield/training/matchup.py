@@ -23,7 +23,7 @@ from swarmfield.types import (
     Timestep,
 )
 
-AGENTS_AT_ONCE = {"cpu": 512}
+AGENTS_AT_ONCE = {"cpu": 1024}
 """Agents, of all environments, that act at a time: what they compute stays in a CPU's cache.
 65536 on an accelerator. It changes no result."""
 

@@ -181,10 +181,10 @@ def test_the_newest_step_is_judged_in_the_groups_of_the_one_before() -> None:
     parts = Parts(config, senses, NUM_ACTIONS, interaction, descent(config))
     random = np.random.default_rng(1)
     label = random.integers(0, 2, (T, E, N)).astype(np.uint8)
-    centre = jnp.asarray(random.normal(size=(T, E, 2, 3)), jnp.float32)
+    weight = jnp.asarray(random.uniform(size=(T, E, 2, 2)), jnp.float32)
 
     def last_value(label):
-        record = {"recorded": Recorded(Grouping(jnp.asarray(label), centre))}
+        record = {"recorded": Recorded(Grouping(jnp.asarray(label), weight))}
         batch = eqx.tree_at(lambda b: b.record, rollout(), record)
         return batch, np.asarray(_last_value(parts, learner, batch, KEY))[0]
 

@@ -11,7 +11,7 @@ from toy import make_timestep
 
 from swarmfield import mean_field
 from swarmfield.mean_field.attention import last_actions
-from swarmfield.mean_field.groups import Grouping, group_actions
+from swarmfield.mean_field.groups import Grouping, Levels, between, group_actions
 from swarmfield.mean_field.representation import RepresentationConfig, inputs_of
 from swarmfield.networks import Glimpse
 from swarmfield.types import Box, Discrete, Observation, Product, SwarmfieldError, TeamSpec
@@ -81,7 +81,7 @@ def test_what_has_no_vector_is_refused() -> None:
 FIELDS = {
     "team": mean_field.team_mean(TEAM),
     "others": mean_field.team_mean(TEAM, include_self=False),
-    "groups": mean_field.bilevel(TEAM, None, K, 2, "softmax_cos", 0.5, merged=False),
+    "groups": mean_field.bilevel(TEAM, None, K, 2, Levels()),
 }
 actions = arrays.arrays(np.float32, (N, 2), elements=st.floats(-1, 1, width=16))
 masks = arrays.arrays(np.bool_, N)
@@ -90,7 +90,9 @@ labels = arrays.arrays(np.uint8, N, elements=st.integers(0, K - 1))
 
 @jax.jit
 def everything(action, alive, label):
-    grouping = Grouping(label, jnp.array([[1.0, 0.0], [0.0, 2.0], [3.0, 3.0]]))
+    centre = jnp.array([[1.0, 0.0], [0.0, 2.0], [3.0, 3.0]])
+    occupied = jnp.zeros(K, bool).at[label].max(alive)
+    grouping = Grouping(label, between(Levels(), centre, occupied))
     timestep = make_timestep(N, last_action=action, alive=alive)
     return [parts(field, timestep, grouping) for field in FIELDS.values()]
 

@@ -14,6 +14,8 @@ from swarmfield.mean_field import bilevel
 from swarmfield.mean_field.groups import (
     AttentionReader,
     Grouping,
+    Levels,
+    between,
     cosine_raw,
     group_actions,
     masked_softmax,
@@ -29,21 +31,18 @@ ACTIONS = [0, 1, 2, 2, 3, 3]
 ALL = [True] * 6
 
 
-def grouping(label=LABEL, centre=CENTRE):
-    return Grouping(jnp.asarray(label, jnp.uint8), jnp.asarray(centre))
-
-
 def played(actions=ACTIONS, alive=ALL):
     return make_timestep(len(actions), last_action=np.asarray(actions, np.uint8), alive=alive)
 
 
-def parts(field, timestep, record):
+def parts(levels, timestep, label=LABEL, centre=CENTRE):
+    """Everybody's part of the field, of groups formed at this very step."""
+    label = jnp.asarray(label)
+    occupied = jnp.zeros(K, bool).at[label].max(timestep.alive)
+    record = Grouping(label.astype(jnp.uint8), between(levels, jnp.asarray(centre), occupied))
+    field = bilevel(TEAM, None, K, Z, levels)
     value = field.compute(timestep, record)
     return jax.vmap(lambda i: field.at(value, i))(jnp.arange(timestep.alive.shape[0]))
-
-
-def field_of(weights="softmax_cos", merged=False, temperature=0.5, **options):
-    return bilevel(TEAM, None, K, Z, weights, temperature, merged=merged, **options)
 
 
 def test_mean_actions_of_groups_by_hand() -> None:
@@ -80,7 +79,7 @@ def test_raw_cosines_by_hand() -> None:
 
 def test_both_levels_by_hand() -> None:
     """Eq. 6."""
-    intra, inter = parts(field_of(), played(), grouping())
+    intra, inter = parts(Levels(), played())
     np.testing.assert_allclose(intra[0], [0.5, 0.5, 0, 0])
     np.testing.assert_allclose(intra[2], [0, 0, 1, 0])
     near = np.exp(np.sqrt(2)) / (1 + np.exp(np.sqrt(2)))
@@ -93,9 +92,7 @@ def test_both_levels_by_hand() -> None:
 def test_a_mean_without_oneself_by_hand(weights) -> None:
     label, actions = [0, 0, 0, 0, 1, 2], [0, 1, 1, 2, NUM_ACTIONS, 3]
     alive = [True, True, True, False, True, True]
-    intra, *_ = parts(
-        field_of(weights, include_self=False), played(actions, alive), grouping(label)
-    )
+    intra, *_ = parts(Levels(weights, include_self=False), played(actions, alive), label)
     np.testing.assert_allclose(intra[0], [0, 1, 0, 0])
     np.testing.assert_allclose(intra[1], [0.5, 0.5, 0, 0])
     # Nobody else is there.
@@ -109,30 +106,27 @@ def test_weights_add_up_at_any_temperature(temperature: float) -> None:
 
 
 def test_merged_into_one_by_hand() -> None:
-    (merged,) = parts(field_of("cosine_raw", merged=True), played(), grouping())
+    (merged,) = parts(Levels("cosine_raw", merged=True), played())
     cos = np.sqrt(0.5)
     expected = np.array([0.5, 0.5, 1e-6, cos]) / (1 + 1e-6 + cos)
     np.testing.assert_allclose(merged[0], expected, rtol=1e-5)
 
 
 def test_a_single_group_has_no_others() -> None:
-    _, inter = parts(field_of(), played(), grouping(label=[1] * 6))
+    _, inter = parts(Levels(), played(), [1] * 6)
     np.testing.assert_array_equal(inter, np.zeros((6, NUM_ACTIONS)))
 
 
 def test_learned_weights_attend_to_occupied_others_only() -> None:
     reader = AttentionReader(Z, NUM_ACTIONS, jax.random.key(0))
-    field = field_of("learned")
-    read = jax.jit(lambda timestep, record: reader(parts(field, timestep, record)))
-    ours = read(played(), grouping())
+    read = jax.jit(lambda *groups: reader(parts(Levels("learned"), played(), *groups)))
+    ours = read(LABEL)
     assert ours.shape == (6, reader.size)
     # What an empty group's centre is does not matter, nor what its number is.
     two = [0, 0, 1, 1, 1, 1]
     other = [[1.0, 0.0], [0.0, 2.0], [-9.0, 7.0]]
-    np.testing.assert_allclose(
-        read(played(), grouping(two)), read(played(), grouping(two, other)), rtol=1e-6
-    )
-    alone = read(played(), grouping([2] * 6))
+    np.testing.assert_allclose(read(two), read(two, other), rtol=1e-6)
+    alone = read([2] * 6)
     assert np.isfinite(alone).all()
 
 
@@ -160,9 +154,7 @@ def test_a_softmax_of_what_is_allowed_has_its_slopes(score: list, allowed: list)
 
 def test_learned_weights_are_the_softmax_of_scores() -> None:
     reader = AttentionReader(Z, NUM_ACTIONS, jax.random.key(1))
-    intra, mean, own, centre, others = (
-        x[0] for x in parts(field_of("learned"), played(), grouping())
-    )
+    intra, mean, own, centre, others = (x[0] for x in parts(Levels("learned"), played()))
     linear = lambda layer, x: np.asarray(x) @ np.asarray(layer.weight) + np.asarray(layer.bias)  # noqa: E731
     score = linear(reader.key, centre) @ linear(reader.query, own) / np.sqrt(32)
     weight = np.where(np.asarray(others), np.exp(score), 0)
@@ -176,14 +168,14 @@ def test_learned_weights_are_the_softmax_of_scores() -> None:
 labels = st.lists(st.integers(0, K - 1), min_size=6, max_size=6)
 actions = st.lists(st.integers(0, NUM_ACTIONS), min_size=6, max_size=6)
 masks = st.lists(st.booleans(), min_size=6, max_size=6)
-every_part = jax.jit(lambda timestep, record: parts(field_of(), timestep, record))
+every_part = jax.jit(partial(parts, Levels()))
 
 
 @given(labels, actions, masks, actions, labels)
 def test_the_dead_are_inert(label, action, alive, other_action, other_label) -> None:
     changed = np.where(alive, action, other_action), np.where(alive, label, other_label)
-    ours = every_part(played(action, alive), grouping(label))
-    theirs = every_part(played(changed[0], alive), grouping(changed[1]))
+    ours = every_part(played(action, alive), np.asarray(label))
+    theirs = every_part(played(changed[0], alive), changed[1])
     for one, other in zip(ours, theirs, strict=True):
         np.testing.assert_array_equal(np.asarray(one)[alive], np.asarray(other)[alive])
 
@@ -191,23 +183,23 @@ def test_the_dead_are_inert(label, action, alive, other_action, other_label) -> 
 @given(labels, actions, masks, st.permutations(range(6)))
 def test_agents_permuted_are_parts_permuted(label, action, alive, order) -> None:
     at = lambda values: np.asarray(values)[order]  # noqa: E731
-    ours = every_part(played(action, alive), grouping(label))
-    theirs = every_part(played(at(action), at(alive)), grouping(at(label)))
+    ours = every_part(played(action, alive), np.asarray(label))
+    theirs = every_part(played(at(action), at(alive)), at(label))
     for one, other in zip(ours, theirs, strict=True):
         np.testing.assert_allclose(np.asarray(one)[order], other, rtol=1e-6, atol=1e-7)
 
 
 @given(labels, actions, masks, st.permutations(range(K)))
 def test_groups_renamed_change_nothing(label, action, alive, order) -> None:
-    ours = every_part(played(action, alive), grouping(label))
-    renamed = grouping(np.asarray(order)[label], np.asarray(CENTRE)[np.argsort(order)])
-    theirs = every_part(played(action, alive), renamed)
+    ours = every_part(played(action, alive), np.asarray(label))
+    renamed = np.asarray(order)[label], np.asarray(CENTRE)[np.argsort(order)]
+    theirs = every_part(played(action, alive), *renamed)
     for one, other in zip(ours, theirs, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
 
 
 @given(labels, actions, masks)
 def test_both_levels_lie_in_the_simplex(label, action, alive) -> None:
-    for level in every_part(played(action, alive), grouping(label)):
+    for level in every_part(played(action, alive), np.asarray(label)):
         assert (np.asarray(level) >= 0).all()
         assert (np.asarray(level).sum(axis=1) <= 1 + 1e-5).all()

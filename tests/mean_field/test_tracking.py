@@ -10,6 +10,7 @@ import pytest
 from sklearn.metrics import adjusted_rand_score
 from toy import NUM_ACTIONS, make_timestep
 
+from swarmfield.mean_field.groups import Levels, softmax_cos
 from swarmfield.mean_field.representation import RepresentationConfig
 from swarmfield.mean_field.tracking import (
     GroupingConfig,
@@ -24,7 +25,7 @@ from swarmfield.types import Discrete, Observation, TeamSpec
 
 KEY = jax.random.key(0)
 N, Z, K = 24, 3, 3
-CONFIG = GroupingConfig(num_groups=K, interval=4)
+CONFIG = GroupingConfig(num_groups=K, interval=4, levels=Levels("learned"))
 
 
 def crowd(alive=None):
@@ -89,7 +90,24 @@ def test_centres_are_refreshed_in_every_step() -> None:
     (_, before), (_, after) = play([first, moved])
     label = np.asarray(before.label)
     expected = [np.asarray(moved)[label == group].mean(0) for group in range(K)]
-    np.testing.assert_allclose(after.centre, expected, rtol=1e-5)
+    np.testing.assert_allclose(after.between, expected, rtol=1e-5)
+
+
+def test_weights_are_recorded_of_the_living_as_they_are_now() -> None:
+    """Of a step between two assignments, at which one group has died out."""
+    config = CONFIG._replace(levels=Levels("softmax_cos", temperature=0.3))
+    z, kind = heaps(0)
+    (memory, _), *_ = play([z], config)
+    alive, moved = kind != kind[0], np.asarray(z) + np.array([0.0, 20.0, 5.0])
+    after, record = track_groups(config, crowd(alive), jnp.asarray(moved), memory, KEY)
+    label = np.asarray(memory.label)
+    np.testing.assert_array_equal(after.label, label)
+    left = [group for group in range(K) if group != label[0]]
+    mean = np.zeros((K, Z), np.float32)
+    mean[left] = [moved[label == group].mean(0) for group in left]
+    expected = softmax_cos(jnp.asarray(mean), jnp.arange(K) != label[0], 0.3)
+    np.testing.assert_allclose(record.between, expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(record.between[:, label[0]], np.zeros(K))
 
 
 def test_a_group_keeps_its_number() -> None:
@@ -143,7 +161,7 @@ def test_the_dead_are_inert() -> None:
     other = jnp.where(jnp.asarray(alive)[:, None], z, 77.0)
     ours, theirs = (play([x] * 5, alive=alive) for x in (z, other))
     for (_, one), (_, two) in zip(ours, theirs, strict=True):
-        np.testing.assert_array_equal(one.centre, two.centre)
+        np.testing.assert_array_equal(one.between, two.between)
         np.testing.assert_array_equal(np.asarray(one.label)[alive], np.asarray(two.label)[alive])
 
 
@@ -186,5 +204,5 @@ def test_every_representation_can_be_grouped(kind: str, inputs: str) -> None:
     z = tracker.represent(parameters, glimpse, jax.random.split(KEY, N))
     assert z.shape == (N, size)
     memory, record = tracker.track(parameters, crowd(), z, tracker.begin(crowd()), KEY)
-    assert memory.centre.shape == record.centre.shape == (K, size)
+    assert memory.centre.shape == record.between.shape == (K, size)
     assert (parameters is None) == (tracker.learning is None) == (kind == "raw")
