@@ -80,30 +80,6 @@ class Conv(eqx.Module):
         return y.reshape(*batch, *y.shape[1:])
 
 
-def compiler_options(parameters: PyTree) -> dict[str, str]:
-    """Options of XLA for programs with these networks.
-
-    On a CPU some versions of XLA hand convolutions to a library that takes three times as long
-    as their own code; then that library is left out.
-    """
-    leaves = jax.tree.leaves(parameters, is_leaf=lambda x: isinstance(x, Conv))
-    if jax.default_backend() != "cpu" or not any(isinstance(leaf, Conv) for leaf in leaves):
-        return {}
-    return {_FUSION_LIBRARY: ""} if _is_known(_FUSION_LIBRARY) else {}
-
-
-_FUSION_LIBRARY = "xla_cpu_experimental_ynn_fusion_type"
-
-
-@functools.cache
-def _is_known(option: str) -> bool:
-    try:
-        jax.jit(lambda: 0, compiler_options={option: ""}).lower().compile()
-    except jax.errors.JaxRuntimeError:
-        return False
-    return True
-
-
 class TrunkShape(NamedTuple):
     """Sizes of a trunk: convolutions and their channels, width of the view's embedding.
 

@@ -66,14 +66,6 @@ def test_the_gradients_of_a_convolution_are_the_usual_ones() -> None:
     )
 
 
-def test_options_that_the_compiler_does_not_know_are_left_out(monkeypatch) -> None:
-    network = QNetwork("mfrl", BATTLE, 21, MEAN_ACTION, KEY)
-    assert networks.compiler_options(QNetwork("mlp", BATTLE, 21, MEAN_ACTION, KEY)) == {}
-    jax.jit(lambda: 0, compiler_options=networks.compiler_options(network)).lower().compile()
-    monkeypatch.setattr(networks, "_FUSION_LIBRARY", "xla_no_such_option")
-    assert networks.compiler_options(network) == {}
-
-
 def test_linear_by_hand() -> None:
     layer = Linear(2, 2, KEY)
     x = jnp.array([[1.0, 2.0], [0.0, -1.0]])

@@ -84,8 +84,13 @@ def examples_of(parts: Parts, batch: Transitions) -> Examples:
         (batch.next, batch.record_after),
     )
     inputs = jax.vmap(partial(read, parts))(steps, record, jnp.concatenate([batch.agents] * 2))
-    merged = jax.tree.map(lambda x: x.reshape(2, -1, *x.shape[2:]), inputs)
-    now, after = (jax.tree.map(lambda x, half=half: x[half], merged) for half in range(2))
+    # Cut flat: as views XLA would reckon out a place in five dimensions for every number.
+    flat = jax.lax.optimization_barrier(jax.tree.map(lambda x: x.reshape(2, -1), inputs))
+
+    def half(number: int) -> Inputs:
+        return jax.tree.map(lambda x, y: x[number].reshape(-1, *y.shape[2:]), flat, inputs)
+
+    now, after = half(0), half(1)
     outcome = (
         batch.now.last_action,
         batch.next.last_action,

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PyTree
 
-from swarmfield.networks import compiler_options
+from swarmfield.compiler import compiler_options
 from swarmfield.training import program
 from swarmfield.training.evaluate import Episodes, evaluator, over_seeds
 from swarmfield.training.program import Run

@@ -11,8 +11,8 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from swarmfield.batching import select
+from swarmfield.compiler import compiler_options
 from swarmfield.environments.wrappers import episode_over
-from swarmfield.networks import compiler_options
 from swarmfield.statistics import summarize_episodes
 from swarmfield.training.matchup import Policy, Sides, act_both, begin_both, env_keys
 from swarmfield.types import Environment, PRNGKey, Timestep

@@ -10,8 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int16, PyTree, UInt8
 
+from swarmfield.compiler import compiler_options
 from swarmfield.environments.wrappers import episode_over
-from swarmfield.networks import compiler_options
 from swarmfield.training import run_folder
 from swarmfield.training.config import require_seeds
 from swarmfield.training.evaluate import Match
