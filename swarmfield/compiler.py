@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import functools
-from typing import Any
 
 import jax
 from jaxtyping import PyTree
 
 from swarmfield.networks import Conv
 
+Options = dict[str, str | bool]
 
-def compiler_options(parameters: PyTree) -> dict[str, Any]:
+
+def compiler_options(parameters: PyTree) -> Options:
     """Options of XLA for programs with these networks, as far as this version knows them.
 
     On a CPU half of what compiling takes is a thousand small fusions. The older of XLA's two
@@ -23,7 +24,7 @@ def compiler_options(parameters: PyTree) -> dict[str, Any]:
     """
     if jax.default_backend() != "cpu":
         return {}
-    wanted: dict[str, Any] = {"xla_cpu_use_fusion_emitters": False}
+    wanted: Options = {"xla_cpu_use_fusion_emitters": False}
     leaves = jax.tree.leaves(parameters, is_leaf=lambda x: isinstance(x, Conv))
     if any(isinstance(leaf, Conv) for leaf in leaves):
         wanted["xla_cpu_experimental_ynn_fusion_type"] = ""

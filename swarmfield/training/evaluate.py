@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from swarmfield.batching import select
-from swarmfield.compiler import compiler_options
+from swarmfield.compiler import Options, compiler_options
 from swarmfield.environments.wrappers import episode_over
 from swarmfield.statistics import summarize_episodes
 from swarmfield.training.matchup import Policy, Sides, act_both, begin_both, env_keys
@@ -153,7 +153,7 @@ def over_seeds(function: Callable[..., Any], num_seeds: int) -> Callable[..., An
 
 
 def evaluator(
-    match: Match, num_episodes: int, num_seeds: int, options: dict[str, str]
+    match: Match, num_episodes: int, num_seeds: int, options: Options
 ) -> Callable[[PyTree, PyTree, PRNGKey], Episodes]:
     """Evaluation of every seed's policy, in groups of episodes that fit into memory.
 
