@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import jax
@@ -13,7 +14,19 @@ from jax.custom_batching import custom_vmap
 from jaxtyping import Array, Bool, Float, PyTree
 
 
-def flat_batched(batched: Callable[..., Any]) -> Callable[..., Any]:
+@dataclass(frozen=True, eq=False)
+class FlatBatched:
+    """A function of one element, and the same of a whole batch."""
+
+    one: Callable[..., Any]
+    many: Callable[..., Any]
+
+    def __call__(self, *arguments: Any) -> Any:
+        """Of one element, which `vmap` makes a batch of."""
+        return self.one(*arguments)
+
+
+def flat_batched(batched: Callable[..., Any]) -> FlatBatched:
     """Make a function of ONE element from one that is written for a whole batch.
 
     `batched` takes and returns pytrees whose arrays all lead with one axis E. The returned
@@ -22,6 +35,9 @@ def flat_batched(batched: Callable[..., Any]) -> Callable[..., Any]:
     are repeated. So the protocol stays one environment while the engine sees
     seeds x environments as one flat batch: the layout in which scatters, loops that run to a
     fixpoint and conditionals are cheap.
+
+    To vmap it JAX traces it for one element first, whose program is thrown away; `vmapped` does
+    without.
     """
 
     @custom_vmap
@@ -46,7 +62,12 @@ def flat_batched(batched: Callable[..., Any]) -> Callable[..., Any]:
         result = many(*_repeat_unmapped(size, mapped, arguments))
         return result, jax.tree.map(lambda _: True, result)
 
-    return one
+    return FlatBatched(one, many)
+
+
+def vmapped(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`jax.vmap(function)`; what comes from `flat_batched` is traced once instead of twice."""
+    return function.many if isinstance(function, FlatBatched) else jax.vmap(function)
 
 
 def _repeat_unmapped(size: int, mapped: Any, arguments: Any) -> Any:

@@ -9,22 +9,22 @@ from jaxtyping import PyTree
 
 from swarmfield.networks import Conv
 
-Options = dict[str, str | bool]
+Options = dict[str, str | int]
 
 
 def compiler_options(parameters: PyTree) -> Options:
     """Options of XLA for programs with these networks, as far as this version knows them.
 
     On a CPU half of what compiling takes is a thousand small fusions. The older of XLA's two
-    ways to emit them takes two thirds of the newer one's time and makes programs that are no
-    slower.
+    ways to emit them takes two thirds of the newer one's time, and LLVM's second level of
+    optimization two thirds of the third's; either makes programs that are no slower.
 
     Some versions of XLA hand convolutions to a library that takes three times as long as their
     own code; then that library is left out.
     """
     if jax.default_backend() != "cpu":
         return {}
-    wanted: Options = {"xla_cpu_use_fusion_emitters": False}
+    wanted: Options = {"xla_cpu_use_fusion_emitters": False, "xla_backend_optimization_level": 2}
     leaves = jax.tree.leaves(parameters, is_leaf=lambda x: isinstance(x, Conv))
     if any(isinstance(leaf, Conv) for leaf in leaves):
         wanted["xla_cpu_experimental_ynn_fusion_type"] = ""
@@ -32,7 +32,7 @@ def compiler_options(parameters: PyTree) -> Options:
 
 
 @functools.cache
-def is_known(option: str, value: str | bool) -> bool:
+def is_known(option: str, value: str | int) -> bool:
     """Whether XLA takes an option."""
     try:
         jax.jit(lambda: 0, compiler_options={option: value}).lower().compile()

@@ -28,7 +28,7 @@ def test_the_compiler_takes_its_options(trunk: str) -> None:
 def test_convolutions_have_an_option_of_their_own(monkeypatch) -> None:
     monkeypatch.setattr(compiler, "is_known", lambda option, value: True)
     plain, convolving = (compiler.compiler_options(network(name)) for name in ("mlp", "mfrl"))
-    assert plain == {"xla_cpu_use_fusion_emitters": False}
+    assert plain == {"xla_cpu_use_fusion_emitters": False, "xla_backend_optimization_level": 2}
     assert convolving == plain | {"xla_cpu_experimental_ynn_fusion_type": ""}
 
 

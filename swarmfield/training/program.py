@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PyTree
 
 from swarmfield import replay
+from swarmfield.batching import vmapped
 from swarmfield.environments.wrappers import AutoReset, episode_over
 from swarmfield.training.matchup import (
     Policy,
@@ -121,9 +122,7 @@ def _advance_one(program: Program, run: Run, time: Int[Array, ""]) -> Run:
         keys,
         (explore, explore if program.follows else jnp.zeros(())),
     )
-    episodes, timesteps = jax.vmap(program.environment.step)(
-        keys.environment, run.episodes, actions
-    )
+    episodes, timesteps = vmapped(program.environment.step)(keys.environment, run.episodes, actions)
     before = program.sides.split(run.timesteps)
     after = program.sides.split(timesteps)
     ring = replay.write(run.ring, replay.pack(after[0], record), time + 1)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from toy import NUM_ACTIONS, Toy, ToyConfig, make_timestep
 
-from swarmfield.batching import flat_batched
+from swarmfield.batching import flat_batched, vmapped
 from swarmfield.environments.wrappers import AutoReset, episode_over
 
 
@@ -73,6 +73,21 @@ def test_arguments_that_no_vmap_maps_are_repeated() -> None:
     assert_close(ours, jax.vmap(jax.vmap(plain, (0, None)), (0, 0))(x, scale))
     ours = jax.vmap(jax.vmap(recorder.one, (0, None)), (0, None))(x, jnp.float32(2))
     assert_close(ours, jax.vmap(jax.vmap(plain, (0, None)), (0, None))(x, jnp.float32(2)))
+
+
+@pytest.mark.parametrize("axes", [(), (2,), (2, 3)])
+def test_mapped_over_a_batch_it_is_not_traced_for_one_element(axes: tuple[int, ...]) -> None:
+    recorder = Recorder()
+    inputs = make_inputs(*axes, 4)
+    function, reference = vmapped(recorder.one), jax.vmap(plain)
+    for _ in axes:
+        function, reference = jax.vmap(function), jax.vmap(reference)
+    assert_close(jax.jit(function)(*inputs), reference(*inputs))
+    assert 1 not in recorder.sizes
+
+
+def test_any_function_can_be_mapped_over_a_batch() -> None:
+    np.testing.assert_array_equal(vmapped(jnp.sum)(jnp.eye(3)), jnp.ones(3))
 
 
 def test_the_order_of_axes_is_that_of_the_vmaps() -> None:
