@@ -17,14 +17,20 @@ def compiler_options(parameters: PyTree) -> Options:
 
     On a CPU half of what compiling takes is a thousand small fusions. The older of XLA's two
     ways to emit them takes two thirds of the newer one's time, and LLVM's second level of
-    optimization two thirds of the third's; either makes programs that are no slower.
+    optimization two thirds of the third's; either makes programs that are no slower. Sums of
+    more than 32 numbers are left whole, where XLA would cut each into two kernels; they are
+    right to a few millionths all the same.
 
     Some versions of XLA hand convolutions to a library that takes three times as long as their
     own code; then that library is left out.
     """
     if jax.default_backend() != "cpu":
         return {}
-    wanted: Options = {"xla_cpu_use_fusion_emitters": False, "xla_backend_optimization_level": 2}
+    wanted: Options = {
+        "xla_cpu_use_fusion_emitters": False,
+        "xla_backend_optimization_level": 2,
+        "xla_disable_hlo_passes": "tree_reduction_rewriter",
+    }
     leaves = jax.tree.leaves(parameters, is_leaf=lambda x: isinstance(x, Conv))
     if any(isinstance(leaf, Conv) for leaf in leaves):
         wanted["xla_cpu_experimental_ynn_fusion_type"] = ""

@@ -37,8 +37,12 @@ class Linear(eqx.Module):
         self.bias = within(key_bias, (outputs,))
 
     def __call__(self, x: Float[Array, "*batch inputs"]) -> Float[Array, "*batch outputs"]:
-        """Multiply and add."""
-        return x @ self.weight + self.bias.reshape(*[1] * (x.ndim - 1), -1)
+        """Multiply and add.
+
+        On one leading axis: XLA would copy gradients to lay out the axes it sums over.
+        """
+        y = x.reshape(-1, x.shape[-1]) @ self.weight + self.bias[None]
+        return y.reshape(*x.shape[:-1], -1)
 
 
 class MLP(eqx.Module):

@@ -25,10 +25,27 @@ def test_the_compiler_takes_its_options(trunk: str) -> None:
     np.testing.assert_allclose(ours, compute(x), rtol=1e-6)
 
 
+@pytest.mark.parametrize("trunk", ["mlp", "mfrl"])
+@pytest.mark.parametrize(
+    ("shape", "axes"), [((1_000_000,), 0), ((16, 100_000), 1), ((64, 64, 8), (0, 1))]
+)
+def test_long_sums_stay_precise(
+    trunk: str, shape: tuple[int, ...], axes: int | tuple[int, ...]
+) -> None:
+    options = compiler.compiler_options(network(trunk))
+    x = jax.random.uniform(jax.random.key(0), shape)
+    total = jax.jit(lambda x: jnp.sum(x, axis=axes), compiler_options=options)(x)
+    np.testing.assert_allclose(total, np.asarray(x, np.float64).sum(axis=axes), rtol=5e-6)
+
+
 def test_convolutions_have_an_option_of_their_own(monkeypatch) -> None:
     monkeypatch.setattr(compiler, "is_known", lambda option, value: True)
     plain, convolving = (compiler.compiler_options(network(name)) for name in ("mlp", "mfrl"))
-    assert plain == {"xla_cpu_use_fusion_emitters": False, "xla_backend_optimization_level": 2}
+    assert plain == {
+        "xla_cpu_use_fusion_emitters": False,
+        "xla_backend_optimization_level": 2,
+        "xla_disable_hlo_passes": "tree_reduction_rewriter",
+    }
     assert convolving == plain | {"xla_cpu_experimental_ynn_fusion_type": ""}
 
 

@@ -13,7 +13,7 @@ from swarmfield.algorithms._ac_config import ActorCriticConfig
 from swarmfield.algorithms._descent import Descent
 from swarmfield.algorithms._following import Steps, loss_of_steps
 from swarmfield.algorithms._interaction import Interaction, join
-from swarmfield.algorithms._perception import Recorded, Senses, as_if_done, embed
+from swarmfield.algorithms._perception import Recorded, Senses, as_if_done, embed_steps
 from swarmfield.batching import mean_of, shares
 from swarmfield.chunks import sum_over_chunks
 from swarmfield.distributions import mask_illegal
@@ -50,16 +50,17 @@ class Examples(NamedTuple):
 def evaluate(
     parts: Parts,
     network: ActorCriticNetwork,
-    x: Float[Array, "N X"],
-    timestep: Timestep,
+    x: Float[Array, "*M N X"],
+    timesteps: Timestep,
     recorded: Recorded,
-) -> tuple[Float[Array, "N A"], Float[Array, " N"]]:
-    """Logits and values of all agents of one step, from their embeddings."""
-    for_actor, for_critic = parts.interaction.tell(
-        network.interaction, x, as_if_done(timestep, recorded), recorded.tracked
-    )
-    logits = mask_illegal(network.actor(join(x, for_actor)), timestep.legal)
-    return logits, network.critic(join(x, for_critic))[:, 0]
+) -> tuple[Float[Array, "*M N A"], Float[Array, "*M N"]]:
+    """Logits and values of all agents of one step or several, from their embeddings."""
+    tell = partial(parts.interaction.tell, network.interaction)
+    for _ in x.shape[:-2]:
+        tell = jax.vmap(tell)
+    for_actor, for_critic = tell(x, as_if_done(timesteps, recorded), recorded.tracked)
+    logits = mask_illegal(network.actor(join(x, for_actor)), timesteps.legal)
+    return logits, network.critic(join(x, for_critic))[..., 0]
 
 
 def examples_of(parts: Parts, batch: Trajectory, value: Float[Array, "T1 E N"]) -> Examples:
@@ -98,8 +99,8 @@ def _loss(
 ) -> tuple[Float[Array, ""], dict[str, Any]]:
     """The examples' part of the loss, and of the tracker's."""
     network, tracker = learned
-    x = jax.vmap(partial(embed, parts.senses, network.trunk))(examples.now)
-    logits, value = jax.vmap(partial(evaluate, parts, network))(x, examples.now, examples.recorded)
+    x = embed_steps(parts.senses, network.trunk, examples.now)
+    logits, value = evaluate(parts, network, x, examples.now, examples.recorded)
     log_policy = jax.nn.log_softmax(logits)
     action = examples.after.last_action.astype(jnp.int32)
     # A reset's action is out of range; its share is 0.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -10,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from swarmfield.algorithms._descent import Descent
-from swarmfield.algorithms._perception import Senses, embed, see
+from swarmfield.algorithms._perception import Senses, embed_steps, see
 from swarmfield.mean_field import Outcome, Tracker
 from swarmfield.networks import Glimpse, Trunk
 from swarmfield.types import PRNGKey, Timestep
@@ -78,7 +77,7 @@ def loss_of_steps(
     observation = jax.vmap(lambda step: see(senses, step, agents))(steps.now)
     x_next = jnp.zeros_like(x)
     if learning.looks_ahead:
-        x_next = jax.vmap(partial(embed, senses, trunk))(steps.after)
+        x_next = embed_steps(senses, trunk, steps.after)
     glimpse = Glimpse(observation, x, steps.now.last_action)
     outcome = Outcome(steps.after.reward, steps.value_next, x_next)
     flat = jax.tree.map(

@@ -38,7 +38,7 @@ class Interaction(NamedTuple):
     groups: Groups | None = None
 
 
-def join(x: Float[Array, "N X"], told: Float[Array, "N G"] | None) -> Float[Array, "N X2"]:
+def join(x: Float[Array, "*M N X"], told: Float[Array, "*M N G"] | None) -> Float[Array, "*M N X2"]:
     """What agents see beside what they are told, if anything."""
     return x if told is None else jnp.concatenate([x, told], axis=-1)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -134,6 +135,14 @@ def embed(senses: Senses, trunk: Trunk, timestep: Timestep) -> Float[Array, "N X
 
     some = jax.checkpoint(embed_some) if num_agents > chunk else embed_some
     return in_chunks(some, jnp.arange(num_agents), chunk)
+
+
+def embed_steps(senses: Senses, trunk: Trunk, steps: Timestep) -> Float[Array, "M N X"]:
+    """All agents' embeddings at several steps; at once, where all agents of one step are."""
+    if senses.team.num_agents > senses.agents_at_once:
+        return jax.vmap(partial(embed, senses, trunk))(steps)
+    agents = jnp.arange(senses.team.num_agents)
+    return trunk(jax.vmap(lambda step: see(senses, step, agents))(steps))
 
 
 def perceive(
