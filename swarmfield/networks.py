@@ -6,7 +6,7 @@ network is a checkpoint, an optimizer's argument and a `vmap` operand as it is.
 
 from __future__ import annotations
 
-import functools
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, NamedTuple
@@ -14,35 +14,51 @@ from typing import Any, Literal, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Num, PyTree
+from jaxtyping import Array, Float, Key, Num, PyTree
 
 from swarmfield.convolution import convolve
-from swarmfield.randomness import drawn_flat
 from swarmfield.types import Observation, PRNGKey, TeamSpec
 
 TrunkName = Literal["mlp", "mfrl"]
 
 
 class Linear(eqx.Module):
-    """y = x W + b, with W, b uniform in +-1 / sqrt(inputs)."""
+    """y = x W + b; made by `linear`."""
 
     weight: Float[Array, "inputs outputs"]
     bias: Float[Array, " outputs"]
-
-    def __init__(self, inputs: int, outputs: int, key: PRNGKey) -> None:
-        key_weight, key_bias = jax.random.split(key)
-        bound = 1.0 / math.sqrt(max(inputs, 1))
-        within = functools.partial(jax.random.uniform, minval=-bound, maxval=bound)
-        self.weight = drawn_flat(within, key_weight, (inputs, outputs))
-        self.bias = within(key_bias, (outputs,))
 
     def __call__(self, x: Float[Array, "*batch inputs"]) -> Float[Array, "*batch outputs"]:
         """Multiply and add.
 
         On one leading axis: XLA would copy gradients to lay out the axes it sums over.
         """
-        y = x.reshape(-1, x.shape[-1]) @ self.weight + self.bias[None]
-        return y.reshape(*x.shape[:-1], -1)
+        *batch, inputs = x.shape
+        y = x.reshape(math.prod(batch), inputs) @ self.weight + self.bias[None]
+        return y.reshape(*batch, y.shape[-1])
+
+
+def linear(inputs: int, outputs: int, key: PRNGKey) -> Linear:
+    """A layer with W, b uniform in +-1 / sqrt(inputs)."""
+    return linear_layers([(inputs, outputs)], key[None])[0]
+
+
+def linear_layers(sizes: Sequence[tuple[int, int]], keys: Key[Array, " L"]) -> tuple[Linear, ...]:
+    """A `linear` of each key, all in one draw: XLA compiles every draw on its own.
+
+    Numbers that a smaller layer has no use for are drawn in vain.
+    """
+    bounds = [1.0 / math.sqrt(max(inputs, 1)) for inputs, _ in sizes for _ in range(2)]
+    most = max(max(inputs, 1) * outputs for inputs, outputs in sizes)
+
+    def draw(key: PRNGKey, bound: Float[Array, ""]) -> Float[Array, " W"]:
+        return jax.random.uniform(key, (most,), minval=-bound, maxval=bound)
+
+    drawn = jax.vmap(draw)(jax.vmap(jax.random.split)(keys).reshape(-1), jnp.asarray(bounds))
+    return tuple(
+        Linear(weight[: inputs * outputs].reshape(inputs, outputs), bias[:outputs])
+        for (inputs, outputs), weight, bias in zip(sizes, drawn[::2], drawn[1::2], strict=True)
+    )
 
 
 class MLP(eqx.Module):
@@ -53,8 +69,7 @@ class MLP(eqx.Module):
 
     def __init__(self, *sizes: int, key: PRNGKey, activate_last: bool = False) -> None:
         keys = jax.random.split(key, len(sizes) - 1)
-        pairs = zip(sizes[:-1], sizes[1:], keys, strict=True)
-        self.layers = tuple(Linear(inputs, outputs, k) for inputs, outputs, k in pairs)
+        self.layers = linear_layers(list(itertools.pairwise(sizes)), keys)
         self.activate_last = activate_last
 
     def __call__(self, x: Float[Array, "*batch inputs"]) -> Float[Array, "*batch outputs"]:
@@ -71,7 +86,7 @@ class Conv(eqx.Module):
     linear: Linear
 
     def __init__(self, inputs: int, outputs: int, key: PRNGKey) -> None:
-        self.linear = Linear(9 * inputs, outputs, key)
+        self.linear = linear(9 * inputs, outputs, key)
 
     def __call__(
         self, x: Float[Array, "*batch h w inputs"]
@@ -151,9 +166,9 @@ class Trunk(eqx.Module):
                 key_convolutions, key_one = jax.random.split(key_convolutions)
                 self.convolutions += (Conv(channels, shape.channels, key_one),)
                 height, width, channels = height - 2, width - 2, shape.channels
-            self.view = Linear(height * width * channels, shape.width, key_view)
+            self.view = linear(height * width * channels, shape.width, key_view)
         if team.features > 0:
-            self.features = Linear(team.features, 32, key_features)
+            self.features = linear(team.features, 32, key_features)
 
     @property
     def size(self) -> int:

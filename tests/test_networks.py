@@ -9,7 +9,16 @@ import pytest
 
 from swarmfield import chunks, networks
 from swarmfield.convolution import convolve
-from swarmfield.networks import MLP, Conv, FieldReader, Linear, QNetwork, Trunk
+from swarmfield.networks import (
+    MLP,
+    Conv,
+    FieldReader,
+    Linear,
+    QNetwork,
+    Trunk,
+    linear,
+    linear_layers,
+)
 from swarmfield.types import Discrete, Observation, TeamSpec
 
 KEY = jax.random.key(0)
@@ -67,18 +76,32 @@ def test_the_gradients_of_a_convolution_are_the_usual_ones() -> None:
 
 
 def test_linear_by_hand() -> None:
-    layer = Linear(2, 2, KEY)
+    layer = linear(2, 2, KEY)
     x = jnp.array([[1.0, 2.0], [0.0, -1.0]])
     expected = np.asarray(x) @ np.asarray(layer.weight) + np.asarray(layer.bias)[None]
     np.testing.assert_allclose(layer(x), expected, rtol=1e-6)
 
 
 def test_first_weights_are_within_their_bound() -> None:
-    layer = Linear(100, 50, KEY)
+    layer = linear(100, 50, KEY)
     for leaf in (layer.weight, layer.bias):
         assert jnp.abs(leaf).max() <= 0.1
         assert jnp.abs(leaf).max() > 0.09
     assert abs(float(layer.weight.mean())) < 0.005
+
+
+def test_a_layer_is_the_same_whichever_are_drawn_with_it() -> None:
+    sizes, keys = [(5, 64), (64, 3), (0, 2), (1, 1)], jax.random.split(KEY, 4)
+    for layer, (inputs, outputs), key in zip(linear_layers(sizes, keys), sizes, keys, strict=True):
+        alone = linear(inputs, outputs, key)
+        assert layer.weight.shape == (inputs, outputs)
+        np.testing.assert_array_equal(layer.weight, alone.weight)
+        np.testing.assert_array_equal(layer.bias, alone.bias)
+
+
+def test_a_layer_without_inputs_is_its_bias() -> None:
+    layer = linear(0, 2, KEY)
+    np.testing.assert_array_equal(layer(jnp.zeros((3, 1, 0))), np.tile(layer.bias, (3, 1, 1)))
 
 
 def test_last_layer_is_linear_unless_asked() -> None:

@@ -14,7 +14,7 @@ from swarmfield.algorithms._descent import Descent
 from swarmfield.algorithms._deterministic_config import DeterministicConfig
 from swarmfield.algorithms._following import Steps, loss_of_steps
 from swarmfield.algorithms._interaction import Interaction, join
-from swarmfield.algorithms._perception import Recorded, Senses, as_if_done, embed
+from swarmfield.algorithms._perception import Recorded, Senses, as_if_done, embed, embed_steps
 from swarmfield.batching import mean_of, shares
 from swarmfield.chunks import sum_over_chunks
 from swarmfield.networks import MLP, Trunk
@@ -185,7 +185,7 @@ def _critic_loss(
     # Masked before it is squared: what does not count may be no number.
     squared = jnp.where(examples.share > 0, y - q, 0.0) ** 2
     sums = mean_of(examples.share, {"critic_loss": squared, "q": q})
-    x = jax.vmap(partial(embed, parts.senses, actor.trunk))(examples.now)
+    x = embed_steps(parts.senses, actor.trunk, examples.now)
     value_next = jnp.where(after.terminated, 0.0, value)
     steps = Steps(examples.now, after, value_next, examples.share)
     more, tracked = loss_of_steps(parts.senses, (actor.trunk, tracker), x, steps, batch_size, key)

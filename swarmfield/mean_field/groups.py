@@ -20,7 +20,7 @@ from jaxtyping import Array, Bool, Float, Int, UInt8
 
 from swarmfield.mean_field.field import MeanField, Tracker, action_size, read_vectors
 from swarmfield.mean_field.team import last_vectors, sum_actions
-from swarmfield.networks import FieldReader, Linear
+from swarmfield.networks import FieldReader, Linear, linear
 from swarmfield.types import PRNGKey, TeamSpec, Timestep
 
 Weights = Literal["softmax_cos", "cosine_raw", "learned"]
@@ -174,7 +174,7 @@ class AttentionReader(eqx.Module):
 
     def __init__(self, size: int, num_actions: int, key: PRNGKey) -> None:
         key_query, key_key, key_vectors = jax.random.split(key, 3)
-        self.query, self.key = Linear(size, 32, key_query), Linear(size, 32, key_key)
+        self.query, self.key = linear(size, 32, key_query), linear(size, 32, key_key)
         self.vectors = FieldReader((num_actions, num_actions), key_vectors)
 
     @property

@@ -65,18 +65,25 @@ class Programs(NamedTuple):
 
 def begin(setup: Setup, seeds: Sequence[int], opponent: PyTree) -> Saved:
     """All seeds at time 0."""
-    start = over_seeds(
-        lambda key, parameters: program.start(setup.program, parameters, key), len(seeds)
-    )
-    run = jax.jit(start)(seed_keys(seeds), opponent)
-    policy = jax.tree.map(jnp.copy, setup.algorithm.policy(run.learner))
-    never = jnp.full(len(seeds), -jnp.inf, jnp.float32), jnp.zeros(len(seeds), jnp.int32)
-    return Saved(run, Best(policy, *never))
+    options = compiler_options(opponent)
+    with _uncollected():
+        return jax.jit(partial(_begin, setup), compiler_options=options)(seed_keys(seeds), opponent)
 
 
 def shapes(setup: Setup, seeds: Sequence[int], opponent: PyTree) -> Saved:
     """`begin` without computing anything: what a checkpoint is restored into."""
-    return eqx.filter_eval_shape(begin, setup, seeds, opponent)
+    return jax.eval_shape(partial(_begin, setup), seed_keys(seeds), opponent)
+
+
+def _begin(setup: Setup, keys: PRNGKey, opponent: PyTree) -> Saved:
+    num_seeds = keys.shape[0]
+    start = over_seeds(
+        lambda key, parameters: program.start(setup.program, parameters, key), num_seeds
+    )
+    run = start(keys, opponent)
+    policy = jax.tree.map(jnp.copy, setup.algorithm.policy(run.learner))
+    never = jnp.full(num_seeds, -jnp.inf, jnp.float32), jnp.zeros(num_seeds, jnp.int32)
+    return Saved(run, Best(policy, *never))
 
 
 def seed_keys(seeds: Sequence[int]) -> PRNGKey:
@@ -89,14 +96,9 @@ def compile_programs(setup: Setup, saved: Saved) -> Programs:
     num_seeds = saved.best.score.shape[0]
     started = time.perf_counter()
     options = compiler_options((saved.run.learner, saved.run.opponent))
-    advance = jax.jit(
-        over_seeds(partial(program.advance, setup.program), num_seeds),
-        donate_argnums=0,
-        compiler_options=options,
-    )
-    close = jax.jit(
-        over_seeds(partial(program.close_window, setup.program), num_seeds), donate_argnums=0
-    )
+    donating = partial(jax.jit, donate_argnums=0, compiler_options=options)
+    advance = donating(over_seeds(partial(program.advance, setup.program), num_seeds))
+    close = donating(over_seeds(partial(program.close_window, setup.program), num_seeds))
     zero = jnp.int32(0)
     with _uncollected(), ThreadPoolExecutor(1) as beside:
         compiling = beside.submit(advance.lower(saved.run, zero, zero).compile)
