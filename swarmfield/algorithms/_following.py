@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from swarmfield.algorithms._descent import Descent
-from swarmfield.algorithms._perception import Senses, embed_steps, see
+from swarmfield.algorithms._perception import Senses, embed_steps, see_steps
 from swarmfield.mean_field import Outcome, Tracker
 from swarmfield.networks import Glimpse, Trunk
 from swarmfield.types import PRNGKey, Timestep
@@ -73,12 +73,10 @@ def loss_of_steps(
     learning, (trunk, parameters) = senses.learning, learned
     if learning is None:
         return jnp.zeros(()), None
-    agents = jnp.arange(x.shape[1])
-    observation = jax.vmap(lambda step: see(senses, step, agents))(steps.now)
     x_next = jnp.zeros_like(x)
     if learning.looks_ahead:
         x_next = embed_steps(senses, trunk, steps.after)
-    glimpse = Glimpse(observation, x, steps.now.last_action)
+    glimpse = Glimpse(see_steps(senses, steps.now), x, steps.now.last_action)
     outcome = Outcome(steps.after.reward, steps.value_next, x_next)
     flat = jax.tree.map(
         lambda y: jax.lax.stop_gradient(y).reshape(-1, *y.shape[2:]),

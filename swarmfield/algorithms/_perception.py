@@ -126,6 +126,12 @@ def see(senses: Senses, timestep: Timestep, agents: Int[Array, " C"]) -> Observa
     return jax.lax.optimization_barrier(seen)
 
 
+def see_steps(senses: Senses, steps: Timestep) -> Observation:
+    """All agents' observations at several steps."""
+    agents = jnp.arange(senses.team.num_agents)
+    return jax.vmap(lambda step: see(senses, step, agents))(steps)
+
+
 def embed(senses: Senses, trunk: Trunk, timestep: Timestep) -> Float[Array, "N X"]:
     """All agents' embeddings; on the way back views are read again rather than kept."""
     num_agents, chunk = senses.team.num_agents, senses.agents_at_once
@@ -141,8 +147,7 @@ def embed_steps(senses: Senses, trunk: Trunk, steps: Timestep) -> Float[Array, "
     """All agents' embeddings at several steps; at once, where all agents of one step are."""
     if senses.team.num_agents > senses.agents_at_once:
         return jax.vmap(partial(embed, senses, trunk))(steps)
-    agents = jnp.arange(senses.team.num_agents)
-    return trunk(jax.vmap(lambda step: see(senses, step, agents))(steps))
+    return trunk(see_steps(senses, steps))
 
 
 def perceive(
