@@ -70,6 +70,22 @@ def vmapped(function: Callable[..., Any]) -> Callable[..., Any]:
     return function.many if isinstance(function, FlatBatched) else jax.vmap(function)
 
 
+def for_each(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function whose first argument and results gain a leading axis; the rest is shared.
+
+    Where that axis holds a single element it is only taken off and put back: the program is the
+    plain one, which XLA may compile to run several times as fast.
+    """
+
+    def each(first: PyTree, *rest: Any) -> Any:
+        if jax.tree.leaves(first)[0].shape[0] > 1:
+            return jax.vmap(lambda one: function(one, *rest))(first)
+        result = function(jax.tree.map(lambda x: x[0], first), *rest)
+        return jax.tree.map(lambda x: x[None], result)
+
+    return each
+
+
 def _repeat_unmapped(size: int, mapped: Any, arguments: Any) -> Any:
     def repeat(is_mapped: bool, x: jax.Array) -> jax.Array:
         return x if is_mapped else jnp.broadcast_to(x, (size, *x.shape))

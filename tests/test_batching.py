@@ -1,11 +1,11 @@
-"""Means over a batch: of many things in one sum, and without what does not count."""
+"""Functions of one element for many, and means over a batch without what does not count."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from swarmfield.batching import mean_of, shares
+from swarmfield.batching import for_each, mean_of, shares
 
 
 def test_means_of_several_things_by_hand() -> None:
@@ -33,3 +33,19 @@ def test_nothing_at_all_has_mean_zero() -> None:
 def test_values_of_another_shape_are_refused() -> None:
     with pytest.raises(ValueError, match="Incompatible shapes"):
         mean_of(jnp.full((2, 3), 1 / 6), jnp.arange(6.0).reshape(3, 2))
+
+
+@pytest.mark.parametrize("size", [1, 3])
+def test_a_function_of_one_is_applied_to_each(size: int) -> None:
+    numbers = {"a": jnp.arange(2.0 * size).reshape(size, 2), "b": jnp.arange(size)}
+    each = for_each(lambda one, shared: (one["a"] * shared, one["b"][None]))
+    doubled, listed = each(numbers, 2.0)
+    np.testing.assert_array_equal(doubled, 2 * numbers["a"])
+    np.testing.assert_array_equal(listed, numbers["b"][:, None])
+
+
+def test_a_single_element_is_not_mapped_over() -> None:
+    shapes = []
+    for_each(lambda x: shapes.append(type(x).__name__) or x)(jnp.zeros((1, 2)))
+    for_each(lambda x: shapes.append(type(x).__name__) or x)(jnp.zeros((2, 2)))
+    assert [name == "BatchTracer" for name in shapes] == [False, True]

@@ -196,7 +196,7 @@ def test_every_transition_is_equally_likely() -> None:
 
 
 def test_many_agents_share_a_step_and_stay_equally_likely() -> None:
-    num_agents, valid = 2048, 100
+    num_agents, valid = 2 * replay.AGENTS_A_SAMPLE, 100
     alive = jnp.arange(num_agents) % (num_agents // valid) == 0
     step = replay.pack(make_timestep(num_agents, alive=alive), None)
     step = jax.tree.map(lambda x: x[None], step)

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from swarmfield.batching import for_each
 from swarmfield.chunks import in_chunks
 from swarmfield.mean_field import Learning, Tracker
 from swarmfield.networks import Glimpse, Trunk, TrunkName, agents_at_once
@@ -129,7 +130,7 @@ def see(senses: Senses, timestep: Timestep, agents: Int[Array, " C"]) -> Observa
 def see_steps(senses: Senses, steps: Timestep) -> Observation:
     """All agents' observations at several steps."""
     agents = jnp.arange(senses.team.num_agents)
-    return jax.vmap(lambda step: see(senses, step, agents))(steps)
+    return for_each(lambda step: see(senses, step, agents))(steps)
 
 
 def embed(senses: Senses, trunk: Trunk, timestep: Timestep) -> Float[Array, "N X"]:
@@ -146,7 +147,7 @@ def embed(senses: Senses, trunk: Trunk, timestep: Timestep) -> Float[Array, "N X
 def embed_steps(senses: Senses, trunk: Trunk, steps: Timestep) -> Float[Array, "M N X"]:
     """All agents' embeddings at several steps; at once, where all agents of one step are."""
     if senses.team.num_agents > senses.agents_at_once:
-        return jax.vmap(partial(embed, senses, trunk))(steps)
+        return for_each(partial(embed, senses, trunk))(steps)
     return trunk(see_steps(senses, steps))
 
 

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from swarmfield.mean_field.counting import count
 from swarmfield.randomness import drawn_flat
 from swarmfield.types import PRNGKey
 
@@ -213,8 +214,8 @@ def adjusted_rand_index(
 
     Source: Hubert and Arabie 1985.
     """
-    table = jnp.zeros((num_groups, num_kinds), jnp.int32)
-    table = table.at[label, kind].add(alive.astype(jnp.int32)).astype(jnp.float32)
+    counts = count(label * num_kinds + kind, alive, num_groups * num_kinds)
+    table = counts.reshape(num_groups, num_kinds).astype(jnp.float32)
     total = jnp.maximum(_pairs(jnp.sum(table)), 1.0)
     together = jnp.sum(_pairs(table))
     in_groups, in_kinds = (jnp.sum(_pairs(jnp.sum(table, axis))) for axis in (1, 0))

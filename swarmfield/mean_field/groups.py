@@ -18,6 +18,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, UInt8
 
+from swarmfield.mean_field.counting import count
 from swarmfield.mean_field.field import MeanField, Tracker, action_size, read_vectors
 from swarmfield.mean_field.team import last_vectors, sum_actions
 from swarmfield.networks import FieldReader, Linear, linear
@@ -82,8 +83,7 @@ def group_actions(
 
     Agents that have not acted yet count as living.
     """
-    alive = timestep.alive.astype(jnp.int32)
-    size = jnp.zeros(num_groups, jnp.int32).at[label].add(alive, mode="drop").astype(jnp.float32)
+    size = count(label, timestep.alive, num_groups).astype(jnp.float32)
     total = sum_actions(timestep, num_actions, label, num_groups)
     return total / jnp.maximum(size, 1.0)[:, None], size
 

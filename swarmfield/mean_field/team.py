@@ -7,6 +7,7 @@ from typing import Any
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from swarmfield.mean_field.counting import count
 from swarmfield.mean_field.field import MeanField, action_size, action_vectors, read_vectors
 from swarmfield.types import TeamSpec, Timestep
 
@@ -37,9 +38,7 @@ def sum_actions(
         return total.at[group].add(last_vectors(timestep, size), mode="drop")
     action = timestep.last_action.astype(jnp.int32)
     cell = action if label is None else label * size + action
-    cell = jnp.where(action < size, cell, num_groups * size)
-    counts = jnp.zeros(num_groups * size, jnp.int32)
-    counts = counts.at[cell].add(timestep.alive.astype(jnp.int32), mode="drop")
+    counts = count(cell, timestep.alive & (action < size), num_groups * size)
     return counts.reshape(num_groups, size).astype(jnp.float32)
 
 

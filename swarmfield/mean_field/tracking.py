@@ -28,6 +28,7 @@ from swarmfield.mean_field.clustering import (
     numbered,
     spread_out,
 )
+from swarmfield.mean_field.counting import count
 from swarmfield.mean_field.field import Tracker
 from swarmfield.mean_field.groups import Grouping, Levels, between
 from swarmfield.mean_field.representation import RepresentationConfig
@@ -200,7 +201,7 @@ def measure_groups(
     alive = timestep.alive.astype(jnp.float32)
     living = jnp.maximum(jnp.sum(alive), 1.0)
     label = record.label.astype(jnp.int32)
-    size = jnp.zeros(config.num_groups).at[label].add(alive)
+    size = count(label, timestep.alive, config.num_groups).astype(jnp.float32)
     changes = alive * (before.label != record.label) * ~timestep.first
     measured = {
         "groups": jnp.sum(size > 0).astype(jnp.float32),

@@ -15,9 +15,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PyTree
 
+from swarmfield.batching import for_each
 from swarmfield.compiler import compiler_options
 from swarmfield.training import program
-from swarmfield.training.evaluate import Episodes, evaluator, over_seeds
+from swarmfield.training.evaluate import Episodes, evaluator
 from swarmfield.training.program import Run
 from swarmfield.training.setup import Setup
 from swarmfield.types import PRNGKey
@@ -77,9 +78,7 @@ def shapes(setup: Setup, seeds: Sequence[int], opponent: PyTree) -> Saved:
 
 def _begin(setup: Setup, keys: PRNGKey, opponent: PyTree) -> Saved:
     num_seeds = keys.shape[0]
-    start = over_seeds(
-        lambda key, parameters: program.start(setup.program, parameters, key), num_seeds
-    )
+    start = for_each(lambda key, parameters: program.start(setup.program, parameters, key))
     run = start(keys, opponent)
     policy = jax.tree.map(jnp.copy, setup.algorithm.policy(run.learner))
     never = jnp.full(num_seeds, -jnp.inf, jnp.float32), jnp.zeros(num_seeds, jnp.int32)
@@ -93,12 +92,11 @@ def seed_keys(seeds: Sequence[int]) -> PRNGKey:
 
 def compile_programs(setup: Setup, saved: Saved) -> Programs:
     """Compile training before it starts; evaluations are compiled when they are first due."""
-    num_seeds = saved.best.score.shape[0]
     started = time.perf_counter()
     options = compiler_options((saved.run.learner, saved.run.opponent))
     donating = partial(jax.jit, donate_argnums=0, compiler_options=options)
-    advance = donating(over_seeds(partial(program.advance, setup.program), num_seeds))
-    close = donating(over_seeds(partial(program.close_window, setup.program), num_seeds))
+    advance = donating(for_each(partial(program.advance, setup.program)))
+    close = donating(for_each(partial(program.close_window, setup.program)))
     zero = jnp.int32(0)
     with _uncollected(), ThreadPoolExecutor(1) as beside:
         compiling = beside.submit(advance.lower(saved.run, zero, zero).compile)
@@ -107,8 +105,7 @@ def compile_programs(setup: Setup, saved: Saved) -> Programs:
     seconds = time.perf_counter() - started
     num_episodes = setup.job.config.evaluation_episodes
     evaluate = {
-        name: evaluator(match, num_episodes, num_seeds, options)
-        for name, match in setup.matches.items()
+        name: evaluator(match, num_episodes, options) for name, match in setup.matches.items()
     }
     memory = advance.memory_analysis()
     working = 0 if memory is None else memory.temp_size_in_bytes

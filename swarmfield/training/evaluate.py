@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
-from swarmfield.batching import select
+from swarmfield.batching import for_each, select
 from swarmfield.compiler import Options, compiler_options
 from swarmfield.environments.wrappers import episode_over
 from swarmfield.statistics import summarize_episodes
@@ -137,23 +137,8 @@ def episode_groups(match: Match, num_episodes: int) -> list[int]:
     return [at_once] * full + [rest] * (rest > 0)
 
 
-def over_seeds(function: Callable[..., Any], num_seeds: int) -> Callable[..., Any]:
-    """A function whose first argument and results gain an axis of seeds; the rest is shared.
-
-    With a single seed the axis is only taken off and put back: the program is the plain one.
-    """
-    if num_seeds > 1:
-        return lambda first, *rest: jax.vmap(lambda one: function(one, *rest))(first)
-
-    def single(first: PyTree, *rest: Any) -> Any:
-        result = function(jax.tree.map(lambda x: x[0], first), *rest)
-        return jax.tree.map(lambda x: x[None], result)
-
-    return single
-
-
 def evaluator(
-    match: Match, num_episodes: int, num_seeds: int, options: Options
+    match: Match, num_episodes: int, options: Options
 ) -> Callable[[PyTree, PyTree, PRNGKey], Episodes]:
     """Evaluation of every seed's policy, in groups of episodes that fit into memory.
 
@@ -163,9 +148,7 @@ def evaluator(
 
     def compiled(size: int) -> Callable[..., Episodes]:
         players = play(match, size)
-        return jax.jit(
-            over_seeds(lambda inputs: players(*inputs), num_seeds), compiler_options=options
-        )
+        return jax.jit(for_each(lambda inputs: players(*inputs)), compiler_options=options)
 
     programs = {size: compiled(size) for size in set(groups)}
 
@@ -183,7 +166,7 @@ def play_all(
     match: Match, num_episodes: int, learner: PyTree, opponent: PyTree, key: PRNGKey
 ) -> Episodes:
     """`play`, compiled, in groups that fit into memory; the figures come back as NumPy arrays."""
-    evaluate = evaluator(match, num_episodes, 1, compiler_options((learner, opponent)))
+    evaluate = evaluator(match, num_episodes, compiler_options((learner, opponent)))
     stacked = jax.tree.map(lambda x: x[None], (learner, opponent, key))
     return jax.tree.map(lambda x: np.asarray(x[0]), evaluate(*stacked))
 

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int16, Key
 
 from swarmfield import distributions
+from swarmfield.batching import for_each
 from swarmfield.chunks import in_chunks
 from swarmfield.mean_field import action_size
 from swarmfield.types import (
@@ -145,7 +146,7 @@ def act(
 
     inputs = (timestep, memory, key)
     at_once = AGENTS_AT_ONCE.get(jax.default_backend(), 65_536)
-    return in_chunks(jax.vmap(act_in_one), inputs, max(1, at_once // num_agents))
+    return in_chunks(for_each(act_in_one), inputs, max(1, at_once // num_agents))
 
 
 def begin(policy: Policy, learner: Any, timestep: Timestep, key: PRNGKey) -> Any:

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from toy import NUM_ACTIONS, Toy, ToyConfig, WeatherVanes, answering, make_algorithm, make_program
 
+from swarmfield.batching import for_each
 from swarmfield.training import program as loop
-from swarmfield.training.evaluate import over_seeds
 from swarmfield.training.program import Program, Run
 from swarmfield.types import Algorithm, Replay
 
@@ -255,7 +255,7 @@ def test_seeds_side_by_side_are_as_they_are_alone() -> None:
     start, _, _ = compiled(learning())
     keys = [jax.random.key(seed) for seed in (3, 4)]
     runs = jax.tree.map(lambda *parts: jnp.stack(parts), *[start(key) for key in keys])
-    advance = jax.jit(over_seeds(partial(loop.advance, learning()), 2))
+    advance = jax.jit(for_each(partial(loop.advance, learning())))
     together = advance(runs, jnp.int32(0), jnp.int32(12))
     for row, key in enumerate(keys):
         alone = play(learning(), 12, key=key)
@@ -273,7 +273,7 @@ def test_an_update_that_is_not_due_is_not_computed() -> None:
     program = learning()
     keys = jnp.stack([jax.random.key(seed) for seed in (0, 1)])
     runs = jax.eval_shape(jax.vmap(lambda key: loop.start(program, None, key)), keys)
-    advance = over_seeds(partial(loop.advance, program), 2)
+    advance = for_each(partial(loop.advance, program))
     jaxpr = jax.make_jaxpr(advance)(runs, jnp.int32(0), jnp.int32(1))
     predicates = predicates_of(jaxpr.jaxpr)
     assert len(predicates) >= 2
