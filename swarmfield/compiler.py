@@ -16,8 +16,8 @@ def compiler_options(parameters: PyTree) -> Options:
     """Options of XLA for programs with these networks, as far as this version knows them.
 
     On a CPU half of what compiling takes is a thousand small fusions. The older of XLA's two
-    ways to emit them takes two thirds of the newer one's time, and LLVM's second level of
-    optimization two thirds of the third's; either makes programs that are no slower. Sums of
+    ways to emit them takes two thirds of the newer one's time, and programs are at most a tenth
+    slower; LLVM's second level of optimization takes two thirds of the third's. Sums of
     more than 32 numbers are left whole, where XLA would cut each into two kernels; they are
     right to a few millionths all the same.
 
