@@ -15,6 +15,7 @@ from jaxtyping import Array, Float, Int, Integer
 
 from swarmfield.environments.immortals import timestep_of_immortals
 from swarmfield.environments.options import require_count
+from swarmfield.precision import matmul
 from swarmfield.types import (
     Box,
     Observation,
@@ -180,7 +181,7 @@ class Miners:
         bump = self._bump.reshape(self.side, _SAMPLES).sum(axis=1)
         cells = jnp.arange(self.side)[None]
         rows, columns = (jnp.asarray(bump)[(cells - at[:, None]) % self.side] for at in diamonds.T)
-        return (rows.T @ columns).reshape(-1)
+        return matmul(rows.T, columns).reshape(-1)
 
     def observe(self, state: MinersState, team: str) -> Observation:
         """The field at the centre of every cell, and how the corners differ."""

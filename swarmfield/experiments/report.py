@@ -40,13 +40,16 @@ def write(
         SwarmfieldError: There is no finished run, or the folder cannot be written.
     """
     found = [Results(experiment, scale, root) for experiment in experiments]
-    if not any(results.folders(arm) for results in found for arm in results.experiment.arms):
+    if not any(_arms_made(results) for results in found):
         raise SwarmfieldError(
             f"There is no finished run of {name} at scale {scale} in {root}; first run "
             f"`{_command('experiment', name, scale, root)}`."
         )
     write_json(output / "results.json", _figures(found))
-    parts = [_head(name, found, scale, root), *(_section(results, output) for results in found)]
+    made = [results for results in found if _arms_made(results)]
+    parts = [_head(name, found, scale, root), *(_section(results, output) for results in made)]
+    if missing := [f"`{results.experiment.name}`" for results in found if results not in made]:
+        parts.append(f"Nothing of these is finished: {', '.join(missing)}.")
     report = output / "report.md"
     report.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
     return report
@@ -84,15 +87,18 @@ Of the paper's claims, {told}."""
 _OUTCOMES = ("supported", "contradicted", "left open")
 
 
+def _arms_made(results: Results) -> list[Arm]:
+    """Methods with a finished run."""
+    return [arm for arm in results.experiment.arms if results.folders(arm)]
+
+
 def _section(results: Results, output: Path) -> str:
     experiment = results.experiment
     parts = [
         f"## {experiment.register}: {experiment.title}",
         f"`{experiment.name}` · {experiment.source}. {experiment.setting}",
     ]
-    there = [arm for arm in experiment.arms if results.folders(arm)]
-    if not there:
-        return "\n\n".join([*parts, "Not finished."])
+    there = _arms_made(results)
     parts += [_table(results, there), *_pictures(results, there, output)]
     missing = [arm.name for arm in experiment.arms if arm not in there]
     if missing:

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from swarmfield.mean_field.counting import count
+from swarmfield.precision import matmul
 from swarmfield.randomness import drawn_flat
 from swarmfield.types import PRNGKey
 
@@ -129,7 +130,7 @@ def in_order(centre: Float[Array, "K D"]) -> Int[Array, " K"]:
     """
     # No direction that groups have a reason to lie across.
     direction = jnp.cos(jnp.arange(1.0, centre.shape[1] + 1.0))
-    return jnp.argsort(jnp.argsort(centre @ direction)).astype(jnp.int32)
+    return jnp.argsort(jnp.argsort(matmul(centre, direction))).astype(jnp.int32)
 
 
 def as_before(
@@ -145,7 +146,7 @@ def as_before(
         alive: Agents that count.
         num_groups: K.
     """
-    shared = _members(label, alive, num_groups).T @ jax.nn.one_hot(before, num_groups)
+    shared = matmul(_members(label, alive, num_groups).T, jax.nn.one_hot(before, num_groups))
 
     group = jnp.arange(num_groups)
 
@@ -168,7 +169,7 @@ def numbered(found: Clusters, number: Int[Array, " K"]) -> Clusters:
 def nearest_centre(points: Float[Array, "N D"], centre: Float[Array, "K D"]) -> Int[Array, " N"]:
     """The nearest centre's index, the lower one of two equally near."""
     # |p - c|^2 without |p|^2, which is the same for every c.
-    squared = jnp.sum(centre**2, axis=1)[None] - 2 * points @ centre.T
+    squared = jnp.sum(centre**2, axis=1)[None] - 2 * matmul(points, centre.T)
     return jnp.argmin(squared, axis=1).astype(jnp.int32)
 
 
@@ -182,7 +183,7 @@ def group_means(
     member = _members(label, alive, num_groups)
     size = jnp.sum(member, axis=0)
     living = jnp.where(alive[:, None], points, 0.0)  # not by a product: the dead may hold NaN
-    return member.T @ living / jnp.maximum(size, 1.0)[:, None], size
+    return matmul(member.T, living) / jnp.maximum(size, 1.0)[:, None], size
 
 
 def _members(

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from swarmfield.mean_field.field import MeanField, action_size, action_vectors, read_vectors
+from swarmfield.precision import matmul
 from swarmfield.types import SwarmfieldError, TeamSpec, Timestep
 
 LARGEST_DENSE = 8192
@@ -61,7 +62,7 @@ def _weighted(
     def at(timestep: Timestep, index: Int[Array, ""]) -> tuple[Float[Array, " A"]]:
         weight = weights(squared_distances(timestep, index))
         actions = action_vectors(timestep.last_action, size)
-        return (weight @ actions / jnp.maximum(jnp.sum(weight), 1.0),)
+        return (matmul(weight, actions) / jnp.maximum(jnp.sum(weight), 1.0),)
 
     return MeanField(lambda timestep, _record: timestep, at, read_vectors(size))
 

@@ -4,25 +4,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from programs import equations
 from toy import NUM_ACTIONS, Toy, ToyConfig, make_timestep
 
 from swarmfield.batching import flat_batched, vmapped
 from swarmfield.environments.wrappers import AutoReset, episode_over
-
-
-def equations(jaxpr, name: str) -> list:
-    """Equations of a name, however deep."""
-    found = []
-    for equation in jaxpr.eqns:
-        found += [equation] if equation.primitive.name == name else []
-        for value in equation.params.values():
-            inner = value if isinstance(value, tuple | list) else [value]
-            for part in inner:
-                if hasattr(part, "jaxpr"):
-                    found += equations(part.jaxpr, name)
-                elif hasattr(part, "eqns"):
-                    found += equations(part, name)
-    return found
 
 
 class Recorder:

@@ -201,6 +201,15 @@ def test_what_was_not_run_is_named(root: Path) -> None:
     assert "`b`" not in text
 
 
+def test_an_experiment_of_which_nothing_was_run_is_only_named(root: Path) -> None:
+    other = experiment()._replace(
+        name="paper/other", title="Another", task=experiment().task._replace(name="elsewhere")
+    )
+    text = write("paper", [other, experiment()], "smoke", root, root / "report").read_text()
+    assert "Nothing of these is finished: `paper/other`." in text
+    assert "Another" not in text
+
+
 def test_where_only_figures_are_kept_there_is_no_film(root: Path) -> None:
     filmed = experiment()._replace(films=True)
     text = write("paper", [filmed], "smoke", root, root / "report").read_text()

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from programs import equations
 from toy import NUM_ACTIONS, Toy, ToyConfig, WeatherVanes, answering, make_algorithm, make_program
 
 from swarmfield.batching import for_each
@@ -275,20 +276,6 @@ def test_an_update_that_is_not_due_is_not_computed() -> None:
     runs = jax.eval_shape(jax.vmap(lambda key: loop.start(program, None, key)), keys)
     advance = for_each(partial(loop.advance, program))
     jaxpr = jax.make_jaxpr(advance)(runs, jnp.int32(0), jnp.int32(1))
-    predicates = predicates_of(jaxpr.jaxpr)
-    assert len(predicates) >= 2
-    assert all(shape == () for shape in predicates)
-
-
-def predicates_of(jaxpr) -> list[tuple[int, ...]]:
-    found = []
-    for equation in jaxpr.eqns:
-        if equation.primitive.name == "cond":
-            found.append(equation.invars[0].aval.shape)
-        for inner in jax.tree.leaves(
-            list(equation.params.values()),
-            is_leaf=lambda x: hasattr(x, "jaxpr") or hasattr(x, "eqns"),
-        ):
-            inner = getattr(inner, "jaxpr", inner)
-            found += predicates_of(inner) if hasattr(inner, "eqns") else []
-    return found
+    conditionals = equations(jaxpr.jaxpr, "cond")
+    assert len(conditionals) >= 2
+    assert all(each.invars[0].aval.shape == () for each in conditionals)
