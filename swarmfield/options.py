@@ -72,11 +72,18 @@ def _as(kind: Any, value: Any, name: str) -> Any:
     wanted = next(kind for kind in kinds if kind is not NoneType)
     if get_origin(wanted) is Literal:
         return _one_of(get_args(wanted), value, name)
+    if isinstance(wanted, type) and dataclasses.is_dataclass(wanted):
+        return value if isinstance(value, wanted) else _nested(wanted, value, name)
     if isinstance(wanted, TypeVar) or wanted not in _WANTED:
         return value
     if not _fits(wanted, value):
         raise SwarmfieldError(f"{name} is {value!r}, but must be {_WANTED[wanted]}.")
     return wanted(value)
+
+
+def _nested(wanted: type, value: Any, name: str) -> Any:
+    """Options within options."""
+    return wanted(**typed(wanted, value, f"{name}."))
 
 
 def _fits(wanted: Any, value: Any) -> bool:

@@ -15,6 +15,7 @@ from swarmfield.algorithms import ALGORITHMS
 from swarmfield.environments.wrappers import AutoReset
 from swarmfield.training.matchup import Policy, policy_of, random_policy, sides_of
 from swarmfield.training.program import Program
+from swarmfield.training.terms import Terms
 from swarmfield.types import Box, Discrete, Observation, Scene, TeamSpec, Timestep
 
 NUM_ACTIONS = 4
@@ -294,4 +295,5 @@ def make_program(algorithm, environment, num_envs, env_steps, opponent="random")
         num_envs=num_envs,
         scheduled_steps=env_steps // num_envs,
         follows=follows,
+        terms=Terms(sides.home),
     )

@@ -4,7 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 
-from swarmfield.algorithms import ac, bmf_ac, bmf_q, gatmf, iql, mfac, mfq, mtmfac, mtmfq
+from swarmfield.algorithms import (
+    ac,
+    bmf_ac,
+    bmf_q,
+    gatmf,
+    iql,
+    mfac,
+    mfq,
+    mfqmix,
+    mtmfac,
+    mtmfq,
+    qmix,
+    vdn,
+)
 from swarmfield.algorithms._by_actions import PolicyConfig, of_other_actions
 from swarmfield.registry import Entry, lookup
 from swarmfield.types import TeamSpec
@@ -19,6 +32,9 @@ ALGORITHMS: dict[str, Entry] = {
     "gatmf": Entry(gatmf.GATMFConfig, gatmf.build, "actor-critic with graph attention"),
     "bmf_q": Entry(bmf_q.BMFQConfig, bmf_q.build, "bi-level mean-field Q-learning"),
     "bmf_ac": Entry(bmf_ac.BMFACConfig, bmf_ac.build, "bi-level mean-field actor-critic"),
+    "vdn": Entry(vdn.VDNConfig, vdn.build, "Q-learning of the sum of all values"),
+    "qmix": Entry(qmix.QMIXConfig, qmix.build, "Q-learning of a monotonic mixture of all values"),
+    "mfqmix": Entry(mfqmix.MFQMIXConfig, mfqmix.build, "QMIX with the mean action of neighbours"),
 }
 
 

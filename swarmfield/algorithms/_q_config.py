@@ -14,8 +14,9 @@ from swarmfield.options import LARGEST_FLOAT
 class QLearningConfig(ReplayConfig):
     """Options of every Q-learning method."""
 
-    target: Literal["double", "boltzmann"] = "double"
-    """Bootstrap on the online network's choice, or on the Boltzmann policy's expectation."""
+    target: Literal["double", "max", "boltzmann"] = "double"
+    """Bootstrap on the online network's choice, on the target network's own, or on the Boltzmann
+    policy's expectation."""
     target_temperature: float = 0.1
     """Temperature of the Boltzmann target, > 0."""
     exploration: Literal["boltzmann", "epsilon"] = "boltzmann"

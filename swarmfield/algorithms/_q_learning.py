@@ -13,7 +13,6 @@ from swarmfield import schedules
 from swarmfield.algorithms._descent import descent, towards
 from swarmfield.algorithms._following import begin, follow, measure, start_following
 from swarmfield.algorithms._perception import (
-    Player,
     Recorded,
     Senses,
     decide,
@@ -86,13 +85,16 @@ def _init(parts: Parts, key: PRNGKey) -> QLearner:
 
 def _act(
     parts: Parts,
-    learner: Player | QLearner,
+    learner: Any,
     timestep: Timestep,
     memory: Any,
     key: PRNGKey,
     explore: Float[Array, " N"],
 ) -> tuple[Int[Array, " N"], Any, Recorded]:
-    """Greedy where `explore` is 0, else drawn from the exploring policy."""
+    """Greedy where `explore` is 0, else drawn from the exploring policy.
+
+    The learner is any that `player_of` takes.
+    """
     player = player_of(learner)
     x, memory, tracked = perceive(
         parts.senses, player.network.trunk, player.tracker, timestep, memory, key

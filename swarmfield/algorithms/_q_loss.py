@@ -19,7 +19,7 @@ from swarmfield.chunks import sum_over_chunks
 from swarmfield.distributions import mask_illegal
 from swarmfield.mean_field import MeanField, Outcome
 from swarmfield.networks import Glimpse, QNetwork
-from swarmfield.returns import boltzmann_value, bootstrap, double_q_value
+from swarmfield.returns import boltzmann_value, bootstrap
 from swarmfield.types import Observation, PRNGKey, Timestep, Transitions
 
 
@@ -130,7 +130,8 @@ def _loss(
     x_next = jax.lax.stop_gradient(network.trunk(after.observation))
     online_next = mask_illegal(network.judge(x_next, after.part), after.legal)
     target_next = mask_illegal(target(after.observation, after.part), after.legal)
-    value = jax.vmap(partial(_value, parts.config))(jax.lax.stop_gradient(online_next), target_next)
+    choose = jax.vmap(partial(next_values, parts.config))
+    value, _ = choose(jax.lax.stop_gradient(online_next), target_next)
     y = jax.vmap(partial(bootstrap, gamma=parts.config.gamma))(
         examples.reward, examples.terminated, value
     )
@@ -150,9 +151,12 @@ def _loss(
     return loss + more, {**sums, "tracker": tracked}
 
 
-def _value(
+def next_values(
     config: QLearningConfig, online_next: Float[Array, " A"], target_next: Float[Array, " A"]
-) -> Float[Array, ""]:
-    if config.target == "double":
-        return double_q_value(online_next, target_next)
-    return boltzmann_value(target_next, jnp.asarray(config.target_temperature))
+) -> tuple[Float[Array, ""], Int[Array, ""]]:
+    """V(s'), and the action that would be taken there (by Boltzmann: the likeliest)."""
+    judge = online_next if config.target == "double" else target_next
+    action = jnp.argmax(judge).astype(jnp.int32)
+    if config.target == "boltzmann":
+        return boltzmann_value(target_next, jnp.asarray(config.target_temperature)), action
+    return target_next[action], action

@@ -17,12 +17,14 @@ from swarmfield.mean_field.field import (
     num_actions,
 )
 from swarmfield.mean_field.groups import bilevel
+from swarmfield.mean_field.identity import Identity, with_identity
 from swarmfield.mean_field.neighbours import nearest, radius
 from swarmfield.mean_field.representation import Outcome
 from swarmfield.mean_field.team import last_vectors, team_mean
 from swarmfield.mean_field.types import type_means, types_by_actions
 
 __all__ = [
+    "Identity",
     "Learning",
     "MeanField",
     "Outcome",
@@ -38,4 +40,5 @@ __all__ = [
     "team_mean",
     "type_means",
     "types_by_actions",
+    "with_identity",
 ]

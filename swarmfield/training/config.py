@@ -13,7 +13,9 @@ from swarmfield.algorithms import ALGORITHMS
 from swarmfield.environments import ENVIRONMENTS
 from swarmfield.options import spelled, typed
 from swarmfield.registry import configure, lookup
+from swarmfield.training.incremental import IncrementalConfig
 from swarmfield.training.json_files import read_object
+from swarmfield.training.terms import Reward
 from swarmfield.types import SwarmfieldError
 
 MOST_STEPS = 2**31 - 1
@@ -22,6 +24,9 @@ MOST_AT_ONCE = 10**6
 """Steps of one environment that the compiled loop can count."""
 
 MOST_SEEDS = 2**16
+
+LATER = {"reward", "incremental"}
+"""Options that runs of earlier versions do not have: they had the defaults."""
 
 EnvConfig = TypeVar("EnvConfig")
 AlgoConfig = TypeVar("AlgoConfig")
@@ -46,6 +51,10 @@ class TrainConfig(Generic[EnvConfig, AlgoConfig]):
     opponent: str | None = None
     """`self` (follows the learner), `random`, or the folder of a run. By default `self` where
     sides are interchangeable, else `random`."""
+    reward: Reward = "individual"
+    """What is learned from: each agent's own reward, or the team's mean for all of it."""
+    incremental: IncrementalConfig = field(default_factory=IncrementalConfig)
+    """Whether all of the team learns from the start."""
     run_dir: Path | None = None
     """Folder to make; under `runs/` with a name of its own if not given."""
     report_every: int | None = None
@@ -197,6 +206,7 @@ def from_dict(plain: Mapping[str, Any]) -> Job:
         SwarmfieldError: If something is missing or not allowed.
     """
     names = {item.name for item in dataclasses.fields(TrainConfig)} - {"env", "algo"}
+    names -= LATER - set(plain) if isinstance(plain, Mapping) else set()
     if not isinstance(plain, Mapping):
         raise SwarmfieldError(f"A run's config.json holds {plain!r} where a job should be.")
     missing = ({"algorithm", "environment", "env", "algo"} | names) - set(plain)

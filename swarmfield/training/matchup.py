@@ -84,8 +84,8 @@ class Sides(NamedTuple):
             return first, second
         return _cross(first, second), _cross(second, first)
 
-    def join(self, learner: Array, opponent: Array | None) -> dict[str, Array]:
-        """Actions `[E, N]` of both, under their teams' names."""
+    def join(self, learner: Any, opponent: Any) -> dict[str, Any]:
+        """Actions `[E, N]`, or anything else, of both, under their teams' names."""
         if self.away is None or opponent is None:
             return {self.home.name: learner}
         if self.swapped:

@@ -22,6 +22,7 @@ from swarmfield.training.matchup import (
     policy_of,
     split_keys,
 )
+from swarmfield.training.terms import Terms
 from swarmfield.training.updates import Updates, updates_of
 from swarmfield.training.window import (
     Window,
@@ -61,11 +62,12 @@ class Program(NamedTuple):
     num_envs: int
     scheduled_steps: int
     follows: bool
+    terms: Terms
 
     @property
     def policies(self) -> tuple[Policy, Policy | None]:
         """How both players act."""
-        return policy_of(self.algorithm), self.opponent
+        return self.terms.policy(policy_of(self.algorithm)), self.opponent
 
     @property
     def updates(self) -> Updates:
@@ -91,6 +93,7 @@ def start(program: Program, opponent: PyTree, key: PRNGKey) -> Run:
         opponent = jax.tree.map(jnp.copy, program.algorithm.policy(learner))
     keys = env_keys(key, START, program.num_envs)
     episodes, timesteps = jax.vmap(program.environment.reset)(keys.environment)
+    timesteps = _marked(program, timesteps, jnp.int32(0))
     memories = begin_both(program.sides, program.policies, (learner, opponent), timesteps, keys)
     home, _ = program.sides.split(timesteps)
     record = _record(program, learner, home, memories[0])
@@ -110,7 +113,8 @@ def advance(program: Program, run: Run, time: Int[Array, ""], steps: Int[Array, 
 
 
 def _advance_one(program: Program, run: Run, time: Int[Array, ""]) -> Run:
-    explore = program.algorithm.explore(program.progress(time))
+    progress = program.progress(time)
+    explore = program.algorithm.explore(progress)
     num_updates = program.updates.times
     keys, update_keys = split_keys(run.key, time, program.num_envs, 2 * num_updates)
     actions, memories, (record, _) = act_both(
@@ -120,12 +124,13 @@ def _advance_one(program: Program, run: Run, time: Int[Array, ""]) -> Run:
         run.timesteps,
         run.memories,
         keys,
-        (explore, explore if program.follows else jnp.zeros(())),
+        (program.terms.explore(progress, explore), explore if program.follows else jnp.zeros(())),
     )
     episodes, timesteps = vmapped(program.environment.step)(keys.environment, run.episodes, actions)
+    timesteps = _marked(program, timesteps, time + 1)
     before = program.sides.split(run.timesteps)
     after = program.sides.split(timesteps)
-    ring = replay.write(run.ring, replay.pack(after[0], record), time + 1)
+    ring = replay.write(run.ring, replay.pack(program.terms.paid(after[0]), record), time + 1)
     over = jax.vmap(episode_over)(timesteps)
     window = count(run.window, before, after, over)
     learner, window = _learn(
@@ -137,6 +142,17 @@ def _advance_one(program: Program, run: Run, time: Int[Array, ""]) -> Run:
         time,
     )
     return Run(run.key, learner, run.opponent, episodes, timesteps, memories, ring, window)
+
+
+def _marked(
+    program: Program, timesteps: dict[str, Timestep], time: Int[Array, ""]
+) -> dict[str, Timestep]:
+    """Timesteps that say who of the learner's team learns at that time."""
+    if not program.terms.incremental.is_on:
+        return timesteps
+    home, away = program.sides.split(timesteps)
+    home = program.terms.marked(home, program.progress(time))
+    return timesteps | program.sides.join(home, away)
 
 
 def _learn(

@@ -18,6 +18,7 @@ from swarmfield.training.config import Job
 from swarmfield.training.evaluate import Match
 from swarmfield.training.matchup import Policy, Sides, policy_of, random_policy, sides_of
 from swarmfield.training.program import Program
+from swarmfield.training.terms import Terms
 from swarmfield.types import Algorithm, Environment, Replay, Rollout, SwarmfieldError, TeamSpec
 
 
@@ -98,6 +99,7 @@ def assemble(job: Job) -> Setup:
         num_envs=job.config.num_envs,
         scheduled_steps=job.config.env_steps // job.config.num_envs,
         follows=kind == "self",
+        terms=Terms(sides.home, job.config.reward, job.config.incremental),
     )
     matches = _matches(kind, environment, sides, policy_of(algorithm), opponent)
     return Setup(job, environment, sides, algorithm, program, matches, notes)

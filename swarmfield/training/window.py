@@ -71,16 +71,20 @@ def count(window: Window, before: Pair, after: Pair, over: Bool[Array, " E"]) ->
     """
     players = [(old, new) for old, new in zip(before, after, strict=True) if old and new]
     rewards = jnp.stack([jnp.sum(new.reward, axis=1) for _, new in players])
+    learned = [jnp.sum(jnp.where(old.trained, new.reward, 0.0)) for old, new in players]
     running = jnp.where(before[0].first, 0.0, window.running) + rewards
     # A step that resets is counted as a step, but nobody acted in it.
-    acted = [jnp.sum(old.alive & ~new.first[:, None], dtype=jnp.int32) for old, new in players]
+    acted = [
+        jnp.sum(old.alive & old.trained & ~new.first[:, None], dtype=jnp.int32)
+        for old, new in players
+    ]
     return eqx.tree_at(
         lambda w: (w.running, w.returns, w.rewards, w.episodes, w.agent_steps),
         window,
         (
             running,
             window.returns + jnp.sum(jnp.where(over, running, 0.0), axis=1),
-            window.rewards + jnp.sum(rewards, axis=1),
+            window.rewards + jnp.stack(learned),
             window.episodes + jnp.sum(over, dtype=jnp.int32),
             window.agent_steps + jnp.stack(acted),
         ),

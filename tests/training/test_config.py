@@ -125,7 +125,10 @@ def test_a_name_like_no_other_brings_them_all() -> None:
 @pytest.mark.parametrize(
     ("options", "named"),
     [
-        ({"algo": {"target": "triple"}}, "target is 'triple', but must be one of: double, boltz"),
+        (
+            {"algo": {"target": "triple"}},
+            "target is 'triple', but must be one of: double, max",
+        ),
         ({"algo": {"neighbourhood": "kmn"}}, "neighbourhood is 'kmn'"),
         ({"algo": {"batch_size": 2.5}}, "batch_size is 2.5, but must be a whole number"),
         ({"algo": {"gamma": "high"}}, "gamma is 'high', but must be a number"),

@@ -1,0 +1,98 @@
+"""Q-learning of what agents' values make together: the half that its methods share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from swarmfield.algorithms._descent import descent, towards
+from swarmfield.algorithms._factored_loss import (
+    FactoredLearner,
+    FactoredParts,
+    gradient_of,
+    steps_of,
+)
+from swarmfield.algorithms._perception import Senses, player_of
+from swarmfield.algorithms._q_config import QLearningConfig
+from swarmfield.algorithms._q_learning import q_learning
+from swarmfield.algorithms._q_loss import Parts
+from swarmfield.mean_field import Identity, MeanField, num_actions, with_identity
+from swarmfield.mixing import Mixer
+from swarmfield.networks import QNetwork
+from swarmfield.types import Algorithm, PRNGKey, TeamSpec, Transitions, Unpack
+
+
+@dataclass(frozen=True)
+class FactoredConfig(QLearningConfig):
+    """Options of methods that learn from whole steps of the team."""
+
+    batch_size: int = 2560
+    """Agent transitions an update, of whole steps: 256 of a team of ten."""
+    identity: Identity = "none"
+    """Whether agents are told who they are: by numbers that are learned, or by one-hots. Either
+    ties a policy to the size of its team."""
+
+
+def factored(
+    config: FactoredConfig, team: TeamSpec, unpack: Unpack, field: MeanField, mixer: Mixer
+) -> Algorithm:
+    """Parameter-shared Q-learning of what a mixer makes of the agents' values.
+
+    With q_i = Q(o_i, m_i, a_i), m_i a mean field, and f the mixer's value of the team,
+
+        loss = mean over steps of ((y - f(q)) / n)^2, y = sum_i r_i + gamma (1 - D) f_target(q'),
+
+    where q'_i is the target network's value of what agent i would choose next, as in
+    `q_learning`, D says that no member has a future, and n is the number of members: dividing by
+    it keeps steps of any team as large, and what is learned is the sum. Where values stay those
+    of agents, each has its own y_i and the loss is their mean.
+
+    Args:
+        config: Its options.
+        team: The learning team, with discrete actions.
+        unpack: One agent's observation from a timestep.
+        field: The mean field every agent sees beside its observation; one that follows nothing.
+        mixer: What is made of the values.
+    """
+    field = with_identity(team, field, config.identity)
+    senses = Senses(team, unpack, config.trunk, field.tracker)
+    one = Parts(config, senses, num_actions(team), field, descent(config))
+    parts = FactoredParts(one, mixer)
+    alone = q_learning(config, team, unpack, field)
+    return alone._replace(
+        experience=config.replay("steps", -(-config.batch_size // team.num_agents)),
+        init=partial(_init, parts),
+        update=partial(_update, parts),
+        policy=player_of,
+    )
+
+
+def _init(parts: FactoredParts, key: PRNGKey) -> FactoredLearner:
+    one, (key_network, key_mixer) = parts.one, jax.random.split(key)
+    network = QNetwork(
+        one.config.trunk, one.senses.team, one.num_actions, one.field.reader, key_network
+    )
+    mixer = parts.mixer.init(key_mixer)
+    target = jax.tree.map(jnp.copy, (network, mixer))
+    return FactoredLearner(network, mixer, target, one.descent.init((network, mixer)))
+
+
+def _update(
+    parts: FactoredParts,
+    learner: FactoredLearner,
+    batch: Transitions,
+    key: PRNGKey,
+    progress: Float[Array, ""],
+) -> tuple[FactoredLearner, dict[str, Any]]:
+    """One step of the optimizer, and of the targets towards network and mixer."""
+    (_, sums), gradients = gradient_of(parts, learner, steps_of(parts, batch), key)
+    (network, mixer), optimizer, norm = parts.one.descent.step(
+        (learner.network, learner.mixer), gradients, learner.optimizer, progress
+    )
+    target = towards(learner.target, (network, mixer), parts.one.config.tau)
+    return FactoredLearner(network, mixer, target, optimizer), {**sums, "gradient_norm": norm}
