@@ -133,9 +133,12 @@ def act(
     timestep: Timestep,
     memory: Any,
     key: PRNGKey,
-    explore: Float[Array, ""],
+    explore: Float[Array, "..."],
 ) -> tuple[Array, Any, Any]:
-    """Actions of one player in all environments `[E, ...]`, in chunks of environments."""
+    """Actions of one player in all environments `[E, ...]`, in chunks of environments.
+
+    How much to explore is one number, or each agent's.
+    """
     num_agents = timestep.alive.shape[1]
 
     def act_in_one(inputs: tuple[Timestep, Any, PRNGKey]) -> tuple[Array, Any, Any]:
