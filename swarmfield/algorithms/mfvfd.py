@@ -64,6 +64,11 @@ def build(config: MFVFDConfig, team: TeamSpec, unpack: Unpack) -> Algorithm:
             f"mfvfd looks at all pairs of agents, and team {team.name!r} has {team.num_agents}; at "
             f"most {LARGEST_TEAM} are allowed: use vdn, qmix or mfqmix."
         )
+    return factored(config, team, unpack, mean_field.none(), others(config, team))
+
+
+def others(config: MFVFDConfig, team: TeamSpec) -> Mixer:
+    """What others' doings add to each agent's value."""
     size, num_actions = trunk_size(config.trunk, team), mean_field.num_actions(team)
     width = _HEADS * _WIDTH
 
@@ -85,9 +90,9 @@ def build(config: MFVFDConfig, team: TeamSpec, unpack: Unpack) -> Algorithm:
             y.reshape(-1, _HEADS, _WIDTH)
             for y in (module.query(seen), module.key(x), module.value(x))
         )
-        others = chosen.members[None] & ~jnp.eye(seen.shape[0], dtype=bool)
-        heard = jax.nn.dot_product_attention(query, key, value, mask=others[None])
-        heard = jnp.where(jnp.any(others, axis=1)[:, None], heard.reshape(-1, width), 0.0)
+        heeds = chosen.members[None] & ~jnp.eye(seen.shape[0], dtype=bool)
+        heard = jax.nn.dot_product_attention(query, key, value, mask=heeds[None])
+        heard = jnp.where(jnp.any(heeds, axis=1)[:, None], heard.reshape(-1, width), 0.0)
         return chosen.values + module.head(heard)[:, 0]
 
-    return factored(config, team, unpack, mean_field.none(), Mixer(init, mix, of_team=False))
+    return Mixer(init, mix, of_team=False)

@@ -133,7 +133,7 @@ def act(
     timestep: Timestep,
     memory: Any,
     key: PRNGKey,
-    explore: Float[Array, "..."],
+    explore: Float[Array, ...],
 ) -> tuple[Array, Any, Any]:
     """Actions of one player in all environments `[E, ...]`, in chunks of environments.
 

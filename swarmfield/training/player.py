@@ -23,7 +23,14 @@ from swarmfield.training.setup import (
     build_algorithm,
     build_environment,
 )
-from swarmfield.types import Environment, PRNGKey, SwarmfieldError, TeamSpec, Timestep
+from swarmfield.types import (
+    Algorithm,
+    Environment,
+    PRNGKey,
+    SwarmfieldError,
+    TeamSpec,
+    Timestep,
+)
 
 Which = Literal["last", "best"]
 
@@ -151,7 +158,8 @@ def require_same_reading(path: Path, job: Job, team: TeamSpec) -> None:
     """Refuse to let a run's policy play a team that sees other things than it was trained on.
 
     Raises:
-        SwarmfieldError: The views or the features differ.
+        SwarmfieldError: The views or the features differ, or the policy knows its own team's
+            agents one by one and this team is of another size.
     """
     trained = sides_of(build_environment(job)).home
     ours, theirs = (team.view, team.features), (trained.view, trained.features)
@@ -161,6 +169,21 @@ def require_same_reading(path: Path, job: Job, team: TeamSpec) -> None:
             f"views {ours[0]} and {ours[1]} features; choose the --env options of observation "
             "that it was trained with."
         )
+    if team.num_agents != trained.num_agents and _sizes(job, team) != _sizes(job, trained):
+        raise SwarmfieldError(
+            f"Run {path} knows each of its {trained.num_agents} agents, so that it cannot play a "
+            f"team of {team.num_agents}; keep the size, or train with --algo.identity none."
+        )
+
+
+def _sizes(job: Job, team: TeamSpec) -> PyTree:
+    """Shapes of the parameters that a job's algorithm would act with, for some team."""
+    algorithm = build_algorithm(job, build_environment(job), team)
+    return jax.tree.map(jnp.shape, _policy_shapes(algorithm))
+
+
+def _policy_shapes(algorithm: Algorithm) -> PyTree:
+    return jax.eval_shape(lambda: algorithm.policy(algorithm.init(jax.random.key(0))))
 
 
 def _saved_shapes(setup: Setup) -> Saved:
@@ -183,5 +206,4 @@ def _restore_policy(job: Job, path: Path, which: Which) -> tuple[PyTree, list[in
 def policy_shapes(job: Job) -> PyTree:
     """The parameters one seed of a job acts with, as shapes."""
     environment = build_environment(job)
-    algorithm = build_algorithm(job, environment, sides_of(environment).home)
-    return jax.eval_shape(lambda: algorithm.policy(algorithm.init(jax.random.key(0))))
+    return _policy_shapes(build_algorithm(job, environment, sides_of(environment).home))

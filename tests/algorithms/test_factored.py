@@ -11,15 +11,16 @@ from team_games import NOT_MONOTONIC, TWO_STEPS, PayoffGame
 from test_q_learning import KEY, PROGRESS, make_steps, make_team, unpack
 from toy import make_algorithm, make_program
 
-from swarmfield.algorithms import ALGORITHMS
+from swarmfield.algorithms import ALGORITHMS, mfvfd
 from swarmfield.algorithms._perception import Recorded
+from swarmfield.mixing import Chosen
 from swarmfield.training import program as loop
 from swarmfield.training.evaluate import Match, play_all
 from swarmfield.training.matchup import policy_of, sides_of
-from swarmfield.types import Transitions
+from swarmfield.types import SwarmfieldError, Transitions
 
 BY_HAND = {"gamma": 0.9, "tau": 0.25, "learning_rate": 1e-2, "learning_rate_decay": 1.0}
-METHODS = ["vdn", "qmix", "mfqmix"]
+METHODS = ["vdn", "qmix", "mfqmix", "mfvfd"]
 
 
 @cache
@@ -149,6 +150,35 @@ def test_identity_tells_agents_apart_and_nothing_else() -> None:
         assert (float(jnp.ptp(q, axis=0).max()) > 1e-6) == differ
         actions, _, _ = algorithm.act(learner, one, None, KEY, jnp.zeros(4))
         assert actions.shape == (4,)
+
+
+def mixed(actions, alive=(True, True, True, True)) -> np.ndarray:
+    """What mfvfd makes of values that are 0."""
+    algorithm, learner = make("mfvfd")
+    del algorithm
+    seen = jax.random.normal(KEY, (4, 32))
+    members = jnp.asarray(alive)
+    chosen = Chosen(jnp.zeros(4), jnp.asarray(actions, jnp.int32), members, seen)
+    mixer = mfvfd.others(mfvfd.MFVFDConfig(), make_team(4))
+    return np.asarray(mixer.mix(learner.mixer, chosen))
+
+
+def test_what_others_add_does_not_depend_on_ones_own_action() -> None:
+    one, other = mixed([0, 1, 2, 3]), mixed([3, 1, 2, 3])
+    assert one[0] == other[0]
+    assert (one[1:] != other[1:]).all()
+
+
+def test_the_dead_and_oneself_are_not_heard() -> None:
+    one, other = mixed([0, 1, 2, 3], [1, 1, 0, 0]), mixed([0, 1, 0, 0], [1, 1, 0, 0])
+    np.testing.assert_array_equal(one, other)
+    alone = mixed([0, 1, 2, 3], [1, 0, 0, 0]), mixed([1, 0, 0, 1], [1, 0, 0, 0])
+    np.testing.assert_array_equal(*alone)
+
+
+def test_what_looks_at_all_pairs_refuses_a_large_team() -> None:
+    with pytest.raises(SwarmfieldError, match="mfvfd looks at all pairs"):
+        mfvfd.build(mfvfd.MFVFDConfig(), make_team(2049), unpack)
 
 
 def values_by(learner, index):
