@@ -14,6 +14,7 @@ import numpy as np
 from swarmfield.algorithms import ALGORITHMS
 from swarmfield.environments.wrappers import AutoReset
 from swarmfield.training.matchup import Policy, policy_of, random_policy, sides_of
+from swarmfield.training.practice import Practice
 from swarmfield.training.program import Program
 from swarmfield.training.terms import Terms
 from swarmfield.types import Box, Discrete, Observation, Scene, TeamSpec, Timestep
@@ -279,13 +280,14 @@ def make_algorithm(name, environment, **options):
 
 
 def make_program(algorithm, environment, num_envs, env_steps, opponent="random"):
-    """The off-policy loop's parts; `opponent` is `self`, `random` or a policy."""
+    """The off-policy loop's parts; `opponent` is `self`, `pool`, `random` or a policy."""
     sides = sides_of(environment)
-    follows = opponent == "self"
+    kind = opponent if isinstance(opponent, str) else "frozen"
+    own = kind in ("self", "pool")
     if sides.away is None:
         opponent = None
     elif not isinstance(opponent, Policy):
-        opponent = policy_of(algorithm) if follows else random_policy(sides.away)
+        opponent = policy_of(algorithm) if own else random_policy(sides.away)
     return Program(
         algorithm=algorithm,
         experience=algorithm.experience,
@@ -294,6 +296,6 @@ def make_program(algorithm, environment, num_envs, env_steps, opponent="random")
         opponent=opponent,
         num_envs=num_envs,
         scheduled_steps=env_steps // num_envs,
-        follows=follows,
+        practice=Practice(kind, pool_size=3),
         terms=Terms(sides.home),
     )

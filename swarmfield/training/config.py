@@ -15,6 +15,7 @@ from swarmfield.options import spelled, typed
 from swarmfield.registry import configure, lookup
 from swarmfield.training.incremental import IncrementalConfig
 from swarmfield.training.json_files import read_object
+from swarmfield.training.pool import Sampling
 from swarmfield.training.terms import Reward
 from swarmfield.types import SwarmfieldError
 
@@ -25,7 +26,10 @@ MOST_AT_ONCE = 10**6
 
 MOST_SEEDS = 2**16
 
-LATER = {"reward", "incremental"}
+NAMED_OPPONENTS = ("self", "pool", "random")
+"""Opponents that are no folder of a run."""
+
+LATER = {"reward", "incremental", "pool_size", "pool_sampling"}
 """Options that runs of earlier versions do not have: they had the defaults."""
 
 EnvConfig = TypeVar("EnvConfig")
@@ -49,8 +53,13 @@ class TrainConfig(Generic[EnvConfig, AlgoConfig]):
     seeds: str | None = None
     """Several seeds in one program: `0:4` is 0, 1, 2 and 3."""
     opponent: str | None = None
-    """`self` (follows the learner), `random`, or the folder of a run. By default `self` where
-    sides are interchangeable, else `random`."""
+    """`self` (follows the learner), `pool` (one of its past selves, drawn anew at each report),
+    `random`, or the folder of a run. By default `self` where sides are interchangeable, else
+    `random`."""
+    pool_size: int = 8
+    """Past selves that `--opponent pool` keeps: the learner at the latest reports."""
+    pool_sampling: Sampling = "uniform"
+    """How one is drawn: all alike, or those more often that were ahead of the learner."""
     reward: Reward = "individual"
     """What is learned from: each agent's own reward, or the team's mean for all of it."""
     incremental: IncrementalConfig = field(default_factory=IncrementalConfig)
@@ -68,7 +77,7 @@ class TrainConfig(Generic[EnvConfig, AlgoConfig]):
     """Checkpoints on the way, besides the first and the last."""
 
     def __post_init__(self) -> None:
-        for name in ("env_steps", "num_envs", "evaluation_episodes"):
+        for name in ("env_steps", "num_envs", "evaluation_episodes", "pool_size"):
             _require(name, getattr(self, name), 1)
         require_at_most("num_envs", self.num_envs, MOST_AT_ONCE)
         require_at_most("evaluation_episodes", self.evaluation_episodes, MOST_AT_ONCE)

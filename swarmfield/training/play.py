@@ -11,7 +11,12 @@ import jax
 from jaxtyping import PyTree
 
 from swarmfield.training import run_folder
-from swarmfield.training.config import MOST_AT_ONCE, require_at_most, require_seeds
+from swarmfield.training.config import (
+    MOST_AT_ONCE,
+    NAMED_OPPONENTS,
+    require_at_most,
+    require_seeds,
+)
 from swarmfield.training.evaluate import Match, play_all, summarize
 from swarmfield.training.matchup import Sides, policy_of, random_policy, sides_of
 from swarmfield.training.player import (
@@ -134,6 +139,8 @@ def opposed(player: Player, kind: str | None = None, which: Which = "last") -> t
         return _against_frozen(player, sides)
     if kind is None:
         kind = opponent_kind(player.job, environment)
+        # Of a pool of past selves only the learner itself is kept with a policy.
+        kind = "self" if kind == "pool" else kind
     if kind == "random":
         return Match(environment, sides, player.policy, random_policy(sides.away)), None
     if not environment.interchangeable:
@@ -179,7 +186,7 @@ def _evaluation_name(
     """Such as `map_size=60-vs-random`; a run is named with the folder it is in."""
     parts = [f"{name}={value}" for name, value in sorted((env or {}).items())]
     if match.opponent is not None:
-        is_run = against not in ("self", "random")
+        is_run = against not in NAMED_OPPONENTS
         parts.append(
             "-".join(["vs", *(Path(against).resolve().parts[-2:] if is_run else [against])])
         )

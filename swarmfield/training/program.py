@@ -22,6 +22,7 @@ from swarmfield.training.matchup import (
     policy_of,
     split_keys,
 )
+from swarmfield.training.practice import Practice
 from swarmfield.training.terms import Terms
 from swarmfield.training.updates import Updates, updates_of
 from swarmfield.training.window import (
@@ -61,7 +62,7 @@ class Program(NamedTuple):
     opponent: Policy | None
     num_envs: int
     scheduled_steps: int
-    follows: bool
+    practice: Practice
     terms: Terms
 
     @property
@@ -89,12 +90,12 @@ def start(program: Program, opponent: PyTree, key: PRNGKey) -> Run:
         key: The run's only source of randomness.
     """
     learner = program.algorithm.init(jax.random.fold_in(key, INIT))
-    if program.follows:
-        opponent = jax.tree.map(jnp.copy, program.algorithm.policy(learner))
+    opponent = program.practice.first(program.algorithm.policy(learner), opponent)
+    playing = program.practice.playing(opponent)
     keys = env_keys(key, START, program.num_envs)
     episodes, timesteps = jax.vmap(program.environment.reset)(keys.environment)
     timesteps = _marked(program, timesteps, jnp.int32(0))
-    memories = begin_both(program.sides, program.policies, (learner, opponent), timesteps, keys)
+    memories = begin_both(program.sides, program.policies, (learner, playing), timesteps, keys)
     home, _ = program.sides.split(timesteps)
     record = _record(program, learner, home, memories[0])
     first = replay.pack(home, record)
@@ -120,11 +121,14 @@ def _advance_one(program: Program, run: Run, time: Int[Array, ""]) -> Run:
     actions, memories, (record, _) = act_both(
         program.sides,
         program.policies,
-        (run.learner, run.opponent),
+        (run.learner, program.practice.playing(run.opponent)),
         run.timesteps,
         run.memories,
         keys,
-        (program.terms.explore(progress, explore), explore if program.follows else jnp.zeros(())),
+        (
+            program.terms.explore(progress, explore),
+            explore if program.practice.is_own else jnp.zeros(()),
+        ),
     )
     episodes, timesteps = vmapped(program.environment.step)(keys.environment, run.episodes, actions)
     timesteps = _marked(program, timesteps, time + 1)
@@ -182,11 +186,7 @@ def _learn(
 
 
 def close_window(program: Program, run: Run) -> tuple[Run, dict[str, Array]]:
-    """The figures since the last report, and the run with an empty window.
-
-    A self-play opponent follows here: if the learner's episodes that ended in the window
-    earned more than the opponent's, it becomes 0.99 learner + 0.01 itself.
-    """
+    """The figures since the last report, and the run with an empty window and its next opponent."""
     window = run.window
     episodes = jnp.maximum(window.episodes, 1)
     row = {
@@ -199,15 +199,9 @@ def close_window(program: Program, run: Run) -> tuple[Run, dict[str, Array]]:
         "finite": all_finite(run.learner),
         "metrics": jax.tree.map(lambda x: x / jnp.maximum(window.updates, 1), window.metrics),
     }
-    opponent = run.opponent
-    if program.follows:
-        ahead = (window.episodes > 0) & (window.returns[0] > window.returns[1])
-        rate = jnp.where(ahead, 0.99, 0.0)
-        opponent = jax.tree.map(
-            lambda kept, new: rate * new + (1 - rate) * kept,
-            opponent,
-            program.algorithm.policy(run.learner),
-        )
+    policy = program.algorithm.policy(run.learner)
+    met = window.episodes > 0
+    opponent = program.practice.next(run.opponent, policy, met, window.returns, run.key)
     following = (opponent, next_window(window))
     return eqx.tree_at(
         lambda r: (r.opponent, r.window), run, following, is_leaf=lambda x: x is None

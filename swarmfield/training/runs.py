@@ -17,7 +17,7 @@ from swarmfield.training.compiled import (
     compile_programs,
     shapes,
 )
-from swarmfield.training.config import Job, TrainConfig, from_dict, make_job
+from swarmfield.training.config import NAMED_OPPONENTS, Job, TrainConfig, from_dict, make_job
 from swarmfield.training.display import Display
 from swarmfield.training.log import MetricsLog
 from swarmfield.training.loop import Counters, Interrupted, drive, stop_signal
@@ -191,7 +191,7 @@ def _last_state(folder: RunFolder, job: Job, newest: Path | None) -> tuple[Setup
 def _with_frozen_opponent(job: Job) -> tuple[Job, Any]:
     """The job with its frozen opponent's own job, and that opponent's parameters."""
     asked = job.config.opponent
-    if asked is None or asked in ("self", "random"):
+    if asked is None or asked in NAMED_OPPONENTS:
         return job, None
     from swarmfield.training.player import load, require_same_reading
 

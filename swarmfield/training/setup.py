@@ -14,9 +14,10 @@ from swarmfield.algorithms import ALGORITHMS
 from swarmfield.environments import ENVIRONMENTS
 from swarmfield.environments.wrappers import AutoReset
 from swarmfield.options import typed
-from swarmfield.training.config import Job
+from swarmfield.training.config import NAMED_OPPONENTS, Job
 from swarmfield.training.evaluate import Match
 from swarmfield.training.matchup import Policy, Sides, policy_of, random_policy, sides_of
+from swarmfield.training.practice import Practice
 from swarmfield.training.program import Program
 from swarmfield.training.terms import Terms
 from swarmfield.types import Algorithm, Environment, Replay, Rollout, SwarmfieldError, TeamSpec
@@ -98,7 +99,7 @@ def assemble(job: Job) -> Setup:
         opponent=opponent,
         num_envs=job.config.num_envs,
         scheduled_steps=job.config.env_steps // job.config.num_envs,
-        follows=kind == "self",
+        practice=Practice(kind, job.config.pool_size, job.config.pool_sampling),
         terms=Terms(sides.home, job.config.reward, job.config.incremental),
     )
     matches = _matches(kind, environment, sides, policy_of(algorithm), opponent)
@@ -106,7 +107,7 @@ def assemble(job: Job) -> Setup:
 
 
 def opponent_kind(job: Job, environment: Environment) -> str:
-    """`self`, `random`, `frozen` or `none`, from the option and what the environment allows."""
+    """`self`, `pool`, `random`, `frozen` or `none`: the option, where the environment allows it."""
     asked = job.config.opponent
     if len(environment.sides) == 1:
         if asked is not None:
@@ -122,7 +123,7 @@ def opponent_kind(job: Job, environment: Environment) -> str:
             f"--opponent is {asked!r}, but the sides of {environment.name!r} are not "
             "interchangeable, so that no trained policy can play the other side; choose random."
         )
-    return asked if asked in ("self", "random") else "frozen"
+    return asked if asked in NAMED_OPPONENTS else "frozen"
 
 
 def _opponent(
@@ -130,7 +131,7 @@ def _opponent(
 ) -> Policy | None:
     if sides.away is None:
         return None
-    if kind == "self":
+    if kind in ("self", "pool"):
         return policy_of(algorithm)
     if kind == "random":
         return random_policy(sides.away)
@@ -146,9 +147,11 @@ def _matches(
     kind: str, environment: Environment, sides: Sides, learner: Policy, opponent: Policy | None
 ) -> dict[str, Match]:
     first = Match(environment, sides, learner, opponent)
-    if kind != "self" or sides.away is None:
+    if kind not in ("self", "pool") or sides.away is None:
         return {"evaluation": first}
     against_random = first._replace(opponent=random_policy(sides.away))
+    if kind == "pool":
+        return {"evaluation": against_random}
     return {"evaluation": against_random, "evaluation_self": first}
 
 
