@@ -53,11 +53,19 @@ class Task(NamedTuple):
 
 
 class Arm(NamedTuple):
-    """A method with its options, under a name that is unique in its task."""
+    """A method with its options, under a name that is unique in its task.
+
+    Attributes:
+        name: Its own.
+        algorithm: In the registry.
+        algo: Options of the algorithm.
+        training: Options of training, such as whose reward is learned from.
+    """
 
     name: str
     algorithm: str
     algo: Options = NOTHING
+    training: Options = NOTHING
 
 
 class Column(NamedTuple):

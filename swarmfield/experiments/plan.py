@@ -80,6 +80,7 @@ def _run(task: Task, arm: Arm, budget: Budget, path: Path, seeds: str) -> Planne
     }
     if task.opponent is not None:
         options["opponent"] = task.opponent
+    options |= arm.training
     job = make_job(arm.algorithm, task.environment, env=env, algo=algo, **options)
     words = [*_words(env, "env."), *_words(algo, "algo."), *_words(options)]
     return PlannedRun(task, arm.name, job, ["train", arm.algorithm, task.environment, *words])
@@ -89,7 +90,9 @@ def _words(options: Mapping[str, Any], prefix: str = "") -> list[str]:
     """Options as they are typed."""
     words = []
     for name, value in options.items():
-        if isinstance(value, bool):
+        if isinstance(value, Mapping):
+            words += _words(value, f"{prefix}{name}.")
+        elif isinstance(value, bool):
             words.append(spelled(name, prefix if value else f"{prefix}no-"))
         else:
             words += [spelled(name, prefix), str(value)]

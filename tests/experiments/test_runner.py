@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import tiny
 
-from swarmfield.experiments import find, runner
+from swarmfield.experiments import EXPERIMENTS, find, runner
 from swarmfield.experiments.bmf_tasks import AC, COST
 from swarmfield.experiments.plan import runs_of
 from swarmfield.experiments.runner import plan, reports_of
@@ -178,7 +178,7 @@ def test_an_interrupted_experiment_saves_and_goes_on(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [experiment.name for experiment in find("bmf")])
+@pytest.mark.parametrize("name", list(EXPERIMENTS))
 def test_every_experiment_runs_at_the_smallest_scale(name: str) -> None:
     root = tiny.SCRATCH / "experiments"  # shared, as experiments share runs
     going = tiny.start(f"experiment {name} --scale smoke --root {root}")

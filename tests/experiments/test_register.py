@@ -1,4 +1,4 @@
-"""The paper's experiments are complete, consistent, and can be trained at every scale."""
+"""The papers' experiments are complete, consistent, and can be trained at every scale."""
 
 from collections import defaultdict
 from pathlib import Path
@@ -7,6 +7,7 @@ import pytest
 
 from swarmfield.experiments import EXPERIMENTS, PAPERS, find
 from swarmfield.experiments.design import SCALES
+from swarmfield.experiments.mfqmix import MFQ_GROWING
 from swarmfield.experiments.plan import runs_of, slug
 from swarmfield.experiments.results import Results
 from swarmfield.experiments.runner import plan
@@ -24,6 +25,20 @@ def test_the_register_is_complete() -> None:
     assert [register for register in found if register != "beyond"] == registered
     assert find("bmf") == PAPERS["bmf"]
     assert find("bmf/cost") == (EXPERIMENTS["bmf/cost"],)
+
+
+def test_experiments_on_mixing_are_there_at_every_size() -> None:
+    found = [experiment.register for experiment in PAPERS["mfqmix"]]
+    assert {register: found.count(register) for register in found} == {
+        "X-3": 4,
+        "X-4": 4,
+        "X-6": 4,
+        "X-7a": 4,
+    }
+    (run,) = runs_of(find("mfqmix/incremental-10")[0].task, MFQ_GROWING, "laptop", ROOT)
+    assert run.job.config.reward == "team"
+    assert run.job.config.incremental.start == 0.2
+    assert run.job.config.env.num_agents == 10
 
 
 def test_an_unknown_name_is_refused_with_the_nearest() -> None:
