@@ -1,6 +1,7 @@
 """Large-scale mean-field multi-agent reinforcement learning in JAX."""
 
 from swarmfield.environments import make
+from swarmfield.training.league import league
 from swarmfield.training.pictures import plot
 from swarmfield.training.play import duel, evaluate
 from swarmfield.training.player import Player, load
@@ -14,6 +15,7 @@ __all__ = [
     "SwarmfieldError",
     "duel",
     "evaluate",
+    "league",
     "load",
     "make",
     "plot",

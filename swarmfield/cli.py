@@ -2,32 +2,31 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
-import re
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 from swarmfield.command_line import (
     EvaluateOptions,
     ExperimentOptions,
+    LeagueOptions,
     PlayOptions,
     PlotOptions,
     ReplayOptions,
     ReportOptions,
     ResumeOptions,
     parse,
+    run_and_rest,
+    runs_and_rest,
     take_config_file,
 )
-from swarmfield.console import print_evaluations, print_players
+from swarmfield.console import print_evaluations
 from swarmfield.options import suggest
 from swarmfield.registry import lookup
 from swarmfield.types import SwarmfieldError
 
 BAD_INPUT, FAILED, INTERRUPTED = 2, 1, 130
-PLAYERS = ("learner", "opponent")
 HELP = ("-h", "--help")
 
 
@@ -104,14 +103,6 @@ def _two_names(arguments: list[str]) -> tuple[str, str, list[str]]:
     return names[0], names[1], arguments[2:]
 
 
-def _run_and_rest(command: str, arguments: list[str], count: int) -> tuple[list[str], list[str]]:
-    runs = arguments[:count]
-    if len(runs) < count or any(word.startswith("-") for word in runs):
-        wanted = "a run's folder" if count == 1 else f"{count} runs' folders"
-        raise SwarmfieldError(f"{command} needs {wanted} first, such as runs/first-battle.")
-    return runs, arguments[count:]
-
-
 def _list(arguments: list[str]) -> None:
     from swarmfield.algorithms import ALGORITHMS
     from swarmfield.environments import ENVIRONMENTS
@@ -180,61 +171,33 @@ def start_and_report(function: Callable[[Any], Any], job: Any) -> None:
 def _resume(arguments: list[str]) -> None:
     from swarmfield.training.runs import resume
 
-    (run_path,), rest = _run_and_rest("resume", arguments, 1)
+    (run_path,), rest = run_and_rest("resume", arguments, 1)
     options = parse(ResumeOptions, rest, "swarmfield resume RUN")
     start_and_report(lambda path: resume(path, env_steps=options.env_steps), run_path)
 
 
 def _evaluate(arguments: list[str]) -> None:
-    from swarmfield.training.play import evaluate
+    from swarmfield.training import commands
 
-    (run_path,), rest = _run_and_rest("evaluate", arguments, 1)
-    options = _parse_play(EvaluateOptions, "evaluate", run_path, rest)
-    report = evaluate(run_path, **options)
-    print(f"{report['environment']}, opponent {report['against']}")
-    print_players((name, report[name]) for name in PLAYERS if name in report)
-    print(f"written to {report['file']}")
+    commands.evaluate(arguments)
 
 
 def _duel(arguments: list[str]) -> None:
-    from swarmfield.training.play import duel
+    from swarmfield.training import commands
 
-    (first, second), rest = _run_and_rest("duel", arguments, 2)
-    result = duel(first, second, **_parse_play(PlayOptions, "duel", first, rest))
-    print_players([(first, result["learner"]), (second, result["opponent"])])
+    commands.duel(arguments)
 
 
-def _parse_play(
-    options: type[Any], command: str, run_path: str, arguments: list[str]
-) -> dict[str, Any]:
-    """Options of an evaluation or a duel as keyword arguments.
+def _league(arguments: list[str]) -> None:
+    from swarmfield.training import commands
 
-    Those of the run's environment are there under `env`, but only the ones that were given.
-
-    Raises:
-        SwarmfieldError: For anything tyro refuses, or if there is no such run.
-    """
-    from swarmfield.training import run_folder
-    from swarmfield.training.config import from_dict
-
-    trained = from_dict(run_folder.open_existing(Path(run_path)).read_config()).config.env
-    extended = dataclasses.make_dataclass(
-        options.__name__, [("env", type(trained), trained)], bases=(options,), frozen=True
-    )
-    parsed = vars(parse(extended, arguments, f"swarmfield {command} {run_path}"))
-    given = {re.split("[ =]", word)[0].replace("_", "-") for word in arguments}
-    changed = {
-        name: value
-        for name, value in vars(parsed["env"]).items()
-        if {"--env." + name.replace("_", "-"), "--env.no-" + name.replace("_", "-")} & given
-    }
-    return {**parsed, "env": changed}
+    commands.league(arguments)
 
 
 def _replay(arguments: list[str]) -> None:
     from swarmfield.training.recording import write_replay
 
-    (run_path,), rest = _run_and_rest("replay", arguments, 1)
+    (run_path,), rest = run_and_rest("replay", arguments, 1)
     options = parse(ReplayOptions, rest, "swarmfield replay RUN")
     chosen = {name: value for name, value in vars(options).items() if name != "format"}
     print(write_replay(run_path, options.format, **chosen))
@@ -243,8 +206,7 @@ def _replay(arguments: list[str]) -> None:
 def _plot(arguments: list[str]) -> None:
     from swarmfield.training.pictures import plot
 
-    first_option = next((i for i, w in enumerate(arguments) if w.startswith("-")), len(arguments))
-    runs, rest = _run_and_rest("plot", arguments, max(1, first_option))
+    runs, rest = runs_and_rest("plot", arguments)
     options = parse(PlotOptions, rest, "swarmfield plot RUN [RUN ...]")
     print(plot(*runs, output=options.output))
 
@@ -284,6 +246,11 @@ COMMANDS: dict[str, tuple[Callable[[list[str]], Any], str, Any]] = {
         EvaluateOptions,
     ),
     "duel": (_duel, "RUN_A RUN_B [--episodes N]", PlayOptions),
+    "league": (
+        _league,
+        "RUN RUN ... [--episodes N] [--seeds first|all] [--output DIR] [--env.X ...]",
+        LeagueOptions,
+    ),
     "replay": (_replay, "RUN [--format html|gif|mp4] [--colour-by group|team]", ReplayOptions),
     "plot": (_plot, "RUN [RUN ...] [--output FILE]", PlotOptions),
     "experiment": (

@@ -25,7 +25,7 @@ class ResumeOptions:
 
 @dataclass(frozen=True)
 class PlayOptions:
-    """Options of evaluations and duels."""
+    """Options of evaluations, duels and leagues."""
 
     episodes: int = 100
     """Greedy episodes; sides are swapped in half of them."""
@@ -43,6 +43,17 @@ class EvaluateOptions(PlayOptions):
     """`self`, `random` or a run's folder; the one it was trained against if not given."""
     seed: int | None = None
     """Which of several seeds; the first if not given."""
+
+
+@dataclass(frozen=True)
+class LeagueOptions(PlayOptions):
+    """Options of a league."""
+
+    seeds: Literal["first", "all"] = "first"
+    """Of a run with several seeds the first takes part, or all, each as a player of its own."""
+    output: Path | None = None
+    """Folder to write to; `league`, or the next such name that is free, if not given. One that
+    holds the same league is gone on with."""
 
 
 @dataclass(frozen=True)
@@ -119,6 +130,29 @@ def parse(options: Any, arguments: list[str], program: str, default: Any = None)
             raise
         refusal = _cause(stopped) or SwarmfieldError(_sentence(said.getvalue()))
     raise refusal
+
+
+def run_and_rest(command: str, arguments: list[str], count: int) -> tuple[list[str], list[str]]:
+    """The folders of so many runs, which come first, and the other arguments.
+
+    Raises:
+        SwarmfieldError: There are fewer.
+    """
+    runs = arguments[:count]
+    if len(runs) < count or any(word.startswith("-") for word in runs):
+        wanted = "a run's folder" if count == 1 else f"{count} runs' folders"
+        raise SwarmfieldError(f"{command} needs {wanted} first, such as runs/first-battle.")
+    return runs, arguments[count:]
+
+
+def runs_and_rest(command: str, arguments: list[str]) -> tuple[list[str], list[str]]:
+    """The folders of one or more runs, up to the first option, and the other arguments.
+
+    Raises:
+        SwarmfieldError: There is none.
+    """
+    first_option = next((i for i, w in enumerate(arguments) if w.startswith("-")), len(arguments))
+    return run_and_rest(command, arguments, max(1, first_option))
 
 
 def take_config_file(arguments: list[str]) -> tuple[Path | None, list[str]]:

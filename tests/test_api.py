@@ -17,7 +17,7 @@ import tiny
 
 import swarmfield
 from swarmfield import SwarmfieldError
-from swarmfield.command_line import EvaluateOptions, PlayOptions
+from swarmfield.command_line import EvaluateOptions, LeagueOptions, PlayOptions
 from swarmfield.training.config import TrainConfig
 
 ALGO = {"batch_size": 32, "warmup": 0, "capacity": 2000}
@@ -112,6 +112,8 @@ for call in (
     lambda: sf.load(sys.argv[1], which="first"),
     lambda: sf.evaluate(sys.argv[1], episodes=2.5),
     lambda: sf.evaluate(sys.argv[1], evaluation_seed=1.5),
+    lambda: sf.league(sys.argv[1], "random", which="first"),
+    lambda: sf.league(sys.argv[1], "random", seeds="some"),
     lambda: sf.make(3),
     lambda: sf.train(None, "battle"),
 ):
@@ -127,7 +129,8 @@ def test_arguments_of_other_types_are_refused() -> None:
     path = tiny.finished(tiny.BATTLE + " --env-steps 100 --evaluations 3 --checkpoints 1")
     words = [sys.executable, "-c", WRONG_TYPES, str(path)]
     said = subprocess.run(words, capture_output=True, text=True, check=True).stdout.splitlines()
-    wanted = ("which is 'first'", "is 2.5", "is 1.5", "named 3", "named None")
+    wanted = ["which is 'first'", "is 2.5", "is 1.5", "which is 'first'", "first, all"]
+    wanted += ["named 3", "named None"]
     assert len(said) == len(wanted)
     assert all(each in line for each, line in zip(wanted, said, strict=True)), said
 
@@ -143,6 +146,7 @@ def test_every_option_of_the_command_line_is_an_argument() -> None:
 
     assert set(vars(EvaluateOptions())) <= arguments(swarmfield.evaluate)
     assert set(vars(PlayOptions())) <= arguments(swarmfield.duel)
+    assert set(vars(LeagueOptions())) <= arguments(swarmfield.league)
     assert {"run_dir", "env", "algo"} <= arguments(swarmfield.train)
 
 

@@ -118,7 +118,7 @@ def test_names_are_listed() -> None:
 @pytest.mark.parametrize(
     "command",
     ["", "help", "--help", "--version", "train --help", "list -h", "train mfq battle --help"]
-    + [f"{name} --help" for name in ("resume", "evaluate", "duel", "replay", "plot")],
+    + [f"{name} --help" for name in ("resume", "evaluate", "duel", "league", "replay", "plot")],
 )
 def test_help_is_given(command: str) -> None:
     said = tiny.swarmfield(command)
@@ -194,6 +194,16 @@ MISTAKES = [
     ("duel RUN", ["2 runs"]),
     ("duel RUN nowhere", ["nowhere"]),
     ("duel RUN TOY", ["'battle'", "'toy'", "same environment"]),
+    ("league", ["folder", "first"]),
+    ("league RUN", ["two players", "RUN", "random"]),
+    ("league random", ["needs a run's folder"]),
+    ("league RUN RUN", ["RUN is named twice"]),
+    ("league RUN nowhere", ["nowhere"]),
+    ("league RUN TOY", ["'battle'", "'toy'", "same environment"]),
+    ("league RUN random --seeds 0:4", ["--seeds", "'0:4'", "first, all"]),
+    ("league RUN random --episodes 0", ["--episodes", "0"]),
+    ("league RUN random --env.no-minimap", ["features", "--env"]),
+    ("league RUN random --output RUN/config.json", ["Cannot write RUN/config.json/league.json"]),
     ("train battle mfq", ["algorithm comes first", "train mfq battle"]),
     ("train mfq battle --config", ["--config", "config.json"]),
     ("train mfq battle --config nowhere.json", ["nowhere.json"]),
@@ -256,6 +266,7 @@ def test_a_mistake_is_told_in_one_sentence(
     assert [word for word in words if word not in said.err] == []
     assert tiny.files(battle()) == before
     assert not (places / "runs").exists()
+    assert not (places / "league").exists()
 
 
 def test_a_config_file_is_trained_anew_with_what_is_typed_besides(tmp_path: Path) -> None:

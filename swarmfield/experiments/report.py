@@ -13,6 +13,7 @@ from swarmfield.experiments.design import Arm, Claim, Column, Experiment, Scale
 from swarmfield.experiments.figures import comparison
 from swarmfield.experiments.plan import slug
 from swarmfield.experiments.results import RUN, Results, Verdict, judge
+from swarmfield.tables import markdown
 from swarmfield.training.json_files import write_json
 from swarmfield.training.recording import write_replay
 from swarmfield.types import SwarmfieldError
@@ -121,8 +122,7 @@ def _table(results: Results, arms: Sequence[Arm]) -> str:
         if any(cell != NOTHING for cell in theirs):
             columns.append([f"{title} (paper)", *theirs])
     head, *rows = zip(*columns, strict=True)
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    return markdown(head, rows)
 
 
 def _seeds(results: Results, arm: Arm) -> str:

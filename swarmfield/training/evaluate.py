@@ -167,6 +167,16 @@ def play_all(
 ) -> Episodes:
     """`play`, compiled, in groups that fit into memory; the figures come back as NumPy arrays."""
     evaluate = evaluator(match, num_episodes, compiler_options((learner, opponent)))
+    return play_one(evaluate, learner, opponent, key)
+
+
+def play_one(
+    evaluate: Callable[[PyTree, PyTree, PRNGKey], Episodes],
+    learner: PyTree,
+    opponent: PyTree,
+    key: PRNGKey,
+) -> Episodes:
+    """One seed's episodes by what `evaluator` returned, as NumPy arrays."""
     stacked = jax.tree.map(lambda x: x[None], (learner, opponent, key))
     return jax.tree.map(lambda x: np.asarray(x[0]), evaluate(*stacked))
 

@@ -65,8 +65,12 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def read_object(path: Path) -> dict[str, Any]:
+def read_object(path: Path, otherwise: str = "train anew with another --run-dir") -> dict[str, Any]:
     """Read a file that holds a JSON object.
+
+    Args:
+        path: The file.
+        otherwise: What to do where there is no copy of it.
 
     Raises:
         SwarmfieldError: It cannot be read or holds something else.
@@ -81,7 +85,7 @@ def read_object(path: Path) -> dict[str, Any]:
         found = value if isinstance(value, str) else f"a {type(value).__name__}"
         raise SwarmfieldError(
             f"{path} is damaged: it should hold a JSON object and is {found}; "
-            "restore it from a copy, or train anew with another --run-dir."
+            f"restore it from a copy, or {otherwise}."
         )
     return value
 

@@ -27,8 +27,7 @@ def plot(*runs: str | Path, output: str | Path | None = None) -> Path:
     from swarmfield import plots
 
     folders = [run_folder.open_existing(Path(path)) for path in runs]
-    names = [folder.path.resolve().name for folder in folders]
-    labels = names if len(set(names)) == len(names) else [str(folder.path) for folder in folders]
+    labels = run_folder.labels_of(runs)
     rows = {label: folder.read_metrics() for label, folder in zip(labels, folders, strict=True)}
     usual = folders[0].learning_curve if len(folders) == 1 else folders[0].comparison
     file = usual if output is None else Path(output)

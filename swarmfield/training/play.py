@@ -14,11 +14,12 @@ from swarmfield.training import run_folder
 from swarmfield.training.config import (
     MOST_AT_ONCE,
     NAMED_OPPONENTS,
+    Job,
     require_at_most,
     require_seeds,
 )
 from swarmfield.training.evaluate import Match, play_all, summarize
-from swarmfield.training.matchup import Sides, policy_of, random_policy, sides_of
+from swarmfield.training.matchup import policy_of, random_policy, sides_of
 from swarmfield.training.player import (
     Player,
     Which,
@@ -27,7 +28,7 @@ from swarmfield.training.player import (
     require_same_reading,
 )
 from swarmfield.training.setup import build_algorithm, opponent_kind
-from swarmfield.types import SwarmfieldError
+from swarmfield.types import Environment, SwarmfieldError
 
 
 def evaluate(
@@ -57,7 +58,7 @@ def evaluate(
         environment's measures; and `file`, where all this is written, in the run's folder
         `evaluations/`.
     """
-    _require_playable(episodes, evaluation_seed)
+    require_playable(episodes, evaluation_seed)
     player = load(path, which=which, seed=seed, env=env)
     match, parameters = opposed(player, opponent)
     result = _play(match, episodes, player.parameters, parameters, evaluation_seed)
@@ -71,7 +72,7 @@ def evaluate(
         "env": dict(env or {}),
         "which": which,
         "env_steps": player.env_steps,
-        "seed": player.job.config.seed_list[0] if seed is None else seed,
+        "seed": player.seed,
         "evaluation_seed": evaluation_seed,
         **result,
     }
@@ -97,19 +98,33 @@ def duel(
         SwarmfieldError: If they were trained in different environments, or the sides of
             theirs are not interchangeable.
     """
-    _require_playable(episodes, evaluation_seed)
+    require_playable(episodes, evaluation_seed)
     first = load(path_a, which=which, env=env)
-    if not first.environment.interchangeable:
-        raise SwarmfieldError(
-            f"The sides of {first.environment.name!r} are not interchangeable, so two runs of "
-            "the same side cannot duel in it; evaluate each against the same opponent."
-        )
+    require_interchangeable(first.environment)
     match, parameters = opposed(first, str(path_b), which)
     result = _play(match, episodes, first.parameters, parameters, evaluation_seed)
     return {"runs": [str(path_a), str(path_b)], **result}
 
 
-def _require_playable(episodes: int, seed: int) -> None:
+def require_interchangeable(environment: Environment) -> None:
+    """Refuse an environment where runs cannot meet.
+
+    Raises:
+        SwarmfieldError: Its sides are not interchangeable.
+    """
+    if not environment.interchangeable:
+        raise SwarmfieldError(
+            f"The sides of {environment.name!r} are not interchangeable, so two runs of the same "
+            "side cannot play each other in it; evaluate each against the same opponent."
+        )
+
+
+def require_playable(episodes: int, seed: int) -> None:
+    """Refuse numbers of episodes and seeds of evaluations that cannot be had.
+
+    Raises:
+        SwarmfieldError: They are no whole numbers, or out of range.
+    """
     if not isinstance(episodes, Integral) or episodes < 1:
         raise SwarmfieldError(
             f"--episodes is {episodes!r}, but must be a whole number of at least 1."
@@ -136,7 +151,7 @@ def opposed(player: Player, kind: str | None = None, which: Which = "last") -> t
             )
         return Match(environment, sides, player.policy, None), None
     if kind is None and player.job.frozen is not None:
-        return _against_frozen(player, sides)
+        return match_of(player, player.job.frozen), load_frozen_opponent(player)
     if kind is None:
         kind = opponent_kind(player.job, environment)
         # Of a pool of past selves only the learner itself is kept with a policy.
@@ -151,23 +166,30 @@ def opposed(player: Player, kind: str | None = None, which: Which = "last") -> t
     if kind == "self":
         return Match(environment, sides, player.policy, player.policy), player.parameters
     other = load(kind, which=which)
+    require_same_world(player, other)
+    return match_of(player, other.job), other.parameters
+
+
+def match_of(player: Player, other: Job) -> Match:
+    """The match of a player against the policy of another job."""
+    sides = sides_of(player.environment)
+    assert sides.away is not None
+    algorithm = build_algorithm(other, player.environment, sides.away)
+    return Match(player.environment, sides, player.policy, policy_of(algorithm))
+
+
+def require_same_world(player: Player, other: Player) -> None:
+    """Refuse another run's player that cannot play where a player does.
+
+    Raises:
+        SwarmfieldError: They were trained in different environments or to see other things.
+    """
     if other.job.environment != player.job.environment:
         raise SwarmfieldError(
-            f"Run {kind} was trained in {other.job.environment!r}, but {player.path} in "
+            f"Run {other.path} was trained in {other.job.environment!r}, but {player.path} in "
             f"{player.job.environment!r}; choose runs in the same environment."
         )
     require_same_reading(other.path, other.job, player.team)
-    algorithm = build_algorithm(other.job, environment, sides.away)
-    return Match(environment, sides, player.policy, policy_of(algorithm)), other.parameters
-
-
-def _against_frozen(player: Player, sides: Sides) -> tuple[Match, PyTree]:
-    """Against the opponent it was trained with, which its own checkpoints hold."""
-    assert player.job.frozen is not None
-    assert sides.away is not None
-    algorithm = build_algorithm(player.job.frozen, player.environment, sides.away)
-    match = Match(player.environment, sides, player.policy, policy_of(algorithm))
-    return match, load_frozen_opponent(player)
 
 
 def _play(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -45,6 +45,7 @@ class Player:
         environment: Where it was trained, or another size of it.
         team: The team it plays.
         parameters: What it learned.
+        seed: The seed it was trained with.
         env_steps: Environment steps it learned from.
     """
 
@@ -53,6 +54,7 @@ class Player:
     environment: Environment
     team: TeamSpec
     parameters: PyTree
+    seed: int
     env_steps: int
 
     @functools.cached_property
@@ -121,6 +123,20 @@ def load(
     Raises:
         SwarmfieldError: If there is no run, no good checkpoint, or no such seed.
     """
+    return next(load_seeds(path, which=which, seeds=None if seed is None else [seed], env=env))
+
+
+def load_seeds(
+    path: str | Path,
+    *,
+    which: Which = "last",
+    seeds: Sequence[int] | None = None,
+    env: Mapping[str, Any] | None = None,
+) -> Iterator[Player]:
+    """The policies of several of a run's seeds, of all if not given, from one reading.
+
+    Otherwise as `load`.
+    """
     folder = run_folder.open_existing(Path(path))
     job = from_dict(folder.read_config())
     environment = build_environment(job, env)
@@ -129,14 +145,16 @@ def load(
     if which not in get_args(Which):
         allowed = ", ".join(get_args(Which))
         raise SwarmfieldError(f"which is {which!r}, but must be one of: {allowed}.")
-    seeds = job.config.seed_list
-    if seed is not None and seed not in seeds:
-        raise SwarmfieldError(f"Run {path} has no seed {seed!r}; choose one of {seeds}.")
+    trained = job.config.seed_list
+    for seed in seeds or ():
+        if seed not in trained:
+            raise SwarmfieldError(f"Run {path} has no seed {seed!r}; choose one of {trained}.")
     newest = _newest(folder.best if which == "best" else folder.checkpoints)
-    index = 0 if seed is None else seeds.index(seed)
     stacked, env_steps = _restore_policy(job, newest, which)
-    parameters = jax.tree.map(lambda x: x[index], stacked)
-    return Player(folder.path, job, environment, team, parameters, env_steps[index])
+    for seed in trained if seeds is None else seeds:
+        i = trained.index(seed)
+        parameters = jax.tree.map(lambda x, i=i: x[i], stacked)
+        yield Player(folder.path, job, environment, team, parameters, seed, env_steps[i])
 
 
 def load_frozen_opponent(player: Player) -> PyTree:

@@ -16,9 +16,7 @@ from swarmfield.training.setup import Setup, opponent_kind
 def config_file(setup: Setup, target: int) -> dict[str, Any]:
     """The options as given, and under `resolved` what they came to where they were left open."""
     job = setup.job
-    packages = ("swarmfield", "jax", "jaxlib", "equinox", "optax", "orbax-checkpoint", "numpy")
     experience = setup.program.experience
-    device = jax.local_devices()[0]
     return {
         **to_dict(job),
         "target_env_steps": target,
@@ -30,6 +28,15 @@ def config_file(setup: Setup, target: int) -> dict[str, Any]:
             "report_every": cadence(setup).report * job.config.num_envs,
             type(experience).__name__.lower(): experience._asdict(),
         },
+        **software_and_device(),
+    }
+
+
+def software_and_device() -> dict[str, Any]:
+    """Versions of what computes, and what it computes on."""
+    packages = ("swarmfield", "jax", "jaxlib", "equinox", "optax", "orbax-checkpoint", "numpy")
+    device = jax.local_devices()[0]
+    return {
         "versions": {"python": platform.python_version()}
         | {name: _version(name) for name in packages},
         "device": {"platform": device.platform, "kind": device.device_kind},

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -239,11 +239,22 @@ def default_path(
     """
     seeds = f"seed{seed}".replace("seed", "seeds", ":" in str(seed)).replace(":", "to")
     stem = f"{algorithm}-{environment}-{seeds}-{datetime.now():%Y%m%d-%H%M%S}"
-    path, number = root / stem, 1
-    while path.exists():
+    return unused(root / stem)
+
+
+def unused(path: Path) -> Path:
+    """A path, with a number behind it where something is there already."""
+    free, number = path, 1
+    while free.exists():
         number += 1
-        path = root / f"{stem}-{number}"
-    return path
+        free = path.with_name(f"{path.name}-{number}")
+    return free
+
+
+def labels_of(runs: Sequence[str | Path]) -> list[str]:
+    """What runs are called where several are shown: by their folders, in full where these agree."""
+    names = [Path(run).resolve().name for run in runs]
+    return names if len(set(names)) == len(names) else [str(run) for run in runs]
 
 
 def _nearest(path: Path) -> str:

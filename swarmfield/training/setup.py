@@ -48,10 +48,13 @@ class Setup(NamedTuple):
 def build_environment(job: Job, overrides: Mapping[str, Any] | None = None) -> Environment:
     """The job's environment, with some options changed."""
     _require_device()
+    return ENVIRONMENTS[job.environment].build(environment_options(job, overrides))
+
+
+def environment_options(job: Job, overrides: Mapping[str, Any] | None = None) -> Any:
+    """The options of the job's environment, with some changed."""
     config = job.config.env
-    if overrides:
-        config = dataclasses.replace(config, **typed(type(config), overrides, "env."))
-    return ENVIRONMENTS[job.environment].build(config)
+    return dataclasses.replace(config, **typed(type(config), overrides or {}, "env."))
 
 
 def _require_device() -> None:

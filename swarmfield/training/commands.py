@@ -1,0 +1,81 @@
+"""The commands `evaluate`, `duel` and `league`."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from pathlib import Path
+from typing import Any
+
+from swarmfield.command_line import (
+    EvaluateOptions,
+    LeagueOptions,
+    PlayOptions,
+    parse,
+    run_and_rest,
+    runs_and_rest,
+)
+from swarmfield.console import print_players
+from swarmfield.tables import print_table
+from swarmfield.training import league as leagues
+from swarmfield.training import play, run_folder
+from swarmfield.training.config import from_dict
+from swarmfield.training.entrants import folders_of
+from swarmfield.training.standings import cross_table, rating_table
+
+PLAYERS = ("learner", "opponent")
+
+
+def evaluate(arguments: list[str]) -> None:
+    """Let a run's policy play, and print what it came to."""
+    (run_path,), rest = run_and_rest("evaluate", arguments, 1)
+    options = _parse_play(EvaluateOptions, "evaluate", run_path, rest)
+    report = play.evaluate(run_path, **options)
+    print(f"{report['environment']}, opponent {report['against']}")
+    print_players((name, report[name]) for name in PLAYERS if name in report)
+    print(f"written to {report['file']}")
+
+
+def duel(arguments: list[str]) -> None:
+    """Let two runs' policies play each other, and print what it came to."""
+    (first, second), rest = run_and_rest("duel", arguments, 2)
+    result = play.duel(first, second, **_parse_play(PlayOptions, "duel", first, rest))
+    print_players([(first, result["learner"]), (second, result["opponent"])])
+
+
+def league(arguments: list[str]) -> None:
+    """Let all runs' policies play each other, and print tables and where they are."""
+    runs, rest = runs_and_rest("league", arguments)
+    options = _parse_play(LeagueOptions, "league", folders_of(runs)[0], rest)
+    report = leagues.league(*runs, **options)
+    print_table(*rating_table(report))
+    print("the row's win rate against the column, and by how much its return was higher")
+    print_table(*cross_table(report))
+    folder = Path(report["folder"])
+    print(f"tables          {folder / leagues.MARKDOWN_FILE}")
+    print(f"picture         {folder / leagues.PICTURE_FILE}")
+    print(f"figures         {folder / leagues.JSON_FILE}")
+
+
+def _parse_play(
+    options: type[Any], command: str, run_path: str, arguments: list[str]
+) -> dict[str, Any]:
+    """Options of an evaluation, a duel or a league as keyword arguments.
+
+    Those of the run's environment are there under `env`, but only the ones that were given.
+
+    Raises:
+        SwarmfieldError: For anything tyro refuses, or if there is no such run.
+    """
+    trained = from_dict(run_folder.open_existing(Path(run_path)).read_config()).config.env
+    extended = dataclasses.make_dataclass(
+        options.__name__, [("env", type(trained), trained)], bases=(options,), frozen=True
+    )
+    parsed = vars(parse(extended, arguments, f"swarmfield {command} {run_path}"))
+    given = {re.split("[ =]", word)[0].replace("_", "-") for word in arguments}
+    changed = {
+        name: value
+        for name, value in vars(parsed["env"]).items()
+        if {"--env." + name.replace("_", "-"), "--env.no-" + name.replace("_", "-")} & given
+    }
+    return {**parsed, "env": changed}
