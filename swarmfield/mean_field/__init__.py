@@ -15,6 +15,7 @@ from swarmfield.mean_field.field import (
     action_vectors,
     none,
     num_actions,
+    parts_of,
 )
 from swarmfield.mean_field.groups import bilevel
 from swarmfield.mean_field.neighbours import nearest, radius
@@ -34,6 +35,7 @@ __all__ = [
     "nearest",
     "none",
     "num_actions",
+    "parts_of",
     "radius",
     "team_mean",
     "type_means",
