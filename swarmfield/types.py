@@ -63,6 +63,8 @@ class TeamSpec(NamedTuple):
         num_kinds: Agent types inside the team: a timestep's `kind` is below it.
         graph: Neighbours of each agent where the environment has a graph of its own, -1 where
             there are fewer than K.
+        cells: Columns and rows of the map, where positions (x, y) are whole numbers of its cells,
+            also those of the dead; None where space is anything else.
     """
 
     name: str
@@ -72,6 +74,7 @@ class TeamSpec(NamedTuple):
     features: int
     num_kinds: int = 1
     graph: Integer[np.ndarray, "N K"] | None = None
+    cells: tuple[int, int] | None = None
 
 
 class Observation(NamedTuple):

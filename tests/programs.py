@@ -6,11 +6,20 @@ def equations(jaxpr, name: str) -> list:
     found = []
     for equation in jaxpr.eqns:
         found += [equation] if equation.primitive.name == name else []
-        for value in equation.params.values():
-            inner = value if isinstance(value, tuple | list) else [value]
-            for part in inner:
-                if hasattr(part, "jaxpr"):
-                    found += equations(part.jaxpr, name)
-                elif hasattr(part, "eqns"):
-                    found += equations(part, name)
+        for part in _parts(equation):
+            found += equations(part, name)
     return found
+
+
+def largest_array(jaxpr) -> int:
+    """Numbers of the largest array that any equation makes, however deep within loops."""
+    sizes = [variable.aval.size for each in jaxpr.eqns for variable in each.outvars]
+    return max([0, *sizes, *(largest_array(part) for each in jaxpr.eqns for part in _parts(each))])
+
+
+def _parts(equation) -> list:
+    """Programs within an equation."""
+    values = equation.params.values()
+    inner = [part for x in values for part in (x if isinstance(x, tuple | list) else [x])]
+    programs = [getattr(part, "jaxpr", part) for part in inner]
+    return [program for program in programs if hasattr(program, "eqns")]

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from swarmfield.mean_field import MeanField, Tracker
+from swarmfield.mean_field import MeanField, Tracker, parts_of
 from swarmfield.types import Groups, PRNGKey, Timestep
 
 Told = tuple[Float[Array, "N G1"] | None, Float[Array, "N G2"] | None]
@@ -60,8 +59,8 @@ def through_field(field: MeanField, *, actor_sees: bool) -> Interaction:
     def tell(
         module: Any, x: Float[Array, "N X"], timestep: Timestep, record: Any, _judged: Any = None
     ) -> Told:
-        value = field.compute(timestep, record)
-        told = module(jax.vmap(lambda index: field.at(value, index))(jnp.arange(x.shape[0])))
+        num_agents = x.shape[0]
+        told = module(parts_of(field, timestep, record, num_agents)(jnp.arange(num_agents)))
         return (told if actor_sees else None), told
 
     def added(module: Any) -> tuple[int, int]:

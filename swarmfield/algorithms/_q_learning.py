@@ -26,7 +26,7 @@ from swarmfield.algorithms._q_loss import (
     QLearner,
     examples_of,
     gradient_of,
-    parts_of,
+    tell,
 )
 from swarmfield.chunks import in_chunks
 from swarmfield.distributions import boltzmann, epsilon_greedy, mask_illegal, sample
@@ -101,8 +101,10 @@ def _act(
     )
 
     def choose(recorded: Recorded, key: PRNGKey) -> Int[Array, " N"]:
+        told = tell(parts, timestep, recorded, x.shape[0])
+
         def judge(agents: Int[Array, " C"]) -> Float[Array, "C A"]:
-            return player.network.judge(x[agents], parts_of(parts, timestep, recorded, agents))
+            return player.network.judge(x[agents], told(agents))
 
         q = in_chunks(judge, jnp.arange(x.shape[0]), parts.senses.agents_at_once)
         return _draw(parts.config, mask_illegal(q, timestep.legal), timestep, key, explore)

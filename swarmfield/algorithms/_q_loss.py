@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -17,7 +18,7 @@ from swarmfield.algorithms._q_config import QLearningConfig
 from swarmfield.batching import mean_of, shares
 from swarmfield.chunks import sum_over_chunks
 from swarmfield.distributions import mask_illegal
-from swarmfield.mean_field import MeanField, Outcome
+from swarmfield.mean_field import MeanField, Outcome, parts_of
 from swarmfield.networks import Glimpse, QNetwork
 from swarmfield.returns import boltzmann_value, bootstrap
 from swarmfield.types import Observation, PRNGKey, Timestep, Transitions
@@ -66,14 +67,15 @@ class Parts(NamedTuple):
 def read(parts: Parts, timestep: Timestep, recorded: Recorded, agents: Int[Array, " C"]) -> Inputs:
     """Some agents' inputs, of a stored step."""
     legal = None if timestep.legal is None else timestep.legal[agents]
-    part = parts_of(parts, timestep, recorded, agents)
+    part = tell(parts, timestep, recorded, agents.shape[0])(agents)
     return Inputs(see(parts.senses, timestep, agents), part, legal)
 
 
-def parts_of(parts: Parts, timestep: Timestep, recorded: Recorded, agents: Int[Array, " C"]) -> Any:
-    """Some agents' parts of the mean field."""
-    field = parts.field.compute(as_if_done(timestep, recorded), recorded.tracked)
-    return jax.vmap(lambda index: parts.field.at(field, index))(agents)
+def tell(
+    parts: Parts, timestep: Timestep, recorded: Recorded, num_asked: int
+) -> Callable[[Int[Array, " C"]], Any]:
+    """A function that gives agents' parts of the mean field, for so many in all."""
+    return parts_of(parts.field, as_if_done(timestep, recorded), recorded.tracked, num_asked)
 
 
 def examples_of(parts: Parts, batch: Transitions) -> Examples:

@@ -57,10 +57,11 @@ def check_environment(environment: Environment, key: PRNGKey, num_steps: int = 3
 
     Checked are: the description of its teams and sides; shapes and types of every timestep, and
     that they never change; what a reset looks like; that the dead stay dead, are paid nothing,
-    and that their actions are ignored; that a life ends once; that numbers are finite; that the
-    time limit holds; that some action is always legal; that everything follows from the key;
-    that worlds in a batch are what they are alone; and that unpacked and exact observations
-    have the announced shapes and agree.
+    and that their actions are ignored; that a life ends once; that numbers are finite; that
+    positions are on the map, where there is one of cells; that the time limit holds; that some
+    action is always legal; that everything follows from the key; that worlds in a batch are
+    what they are alone; and that unpacked and exact observations have the announced shapes and
+    agree.
 
     Args:
         environment: The environment.

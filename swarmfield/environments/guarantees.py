@@ -97,6 +97,20 @@ def _check_shapes(team: TeamSpec, timestep: Timestep) -> None:
         len(shape) == 2 and shape[0] == n,
         f"position of team {team.name} has shape {list(shape)}, but must be [{n}, D].",
     )
+    _check_cells(team, timestep)
+
+
+def _check_cells(team: TeamSpec, timestep: Timestep) -> None:
+    """Who is said to stand on the cells of a map does."""
+    if team.cells is None:
+        return
+    place = np.asarray(timestep.position)
+    on_map = np.issubdtype(place.dtype, np.integer) and place.shape[1] == len(team.cells)
+    require(
+        on_map and bool(((place >= 0) & (place < team.cells)).all()),
+        f"a position of team {team.name} is no cell of its map of {team.cells[0]} columns and"
+        f" {team.cells[1]} rows.",
+    )
 
 
 def check_limit(environment: Environment, timesteps: Mapping[str, Timestep], played: int) -> None:
@@ -121,6 +135,7 @@ def check_life(team: TeamSpec, old: Timestep, new: Timestep) -> None:
     require(was_alive | ~terminated, f"an agent {of} that was dead already is terminated again.")
     died = was_alive & ~alive
     require(terminated[died], f"an agent {of} dies without being terminated.")
+    _check_cells(team, new)
     for name, value in new.measures.items():
         require(value.shape == () and np.isfinite(value), f"measure {name} {of} is not a number.")
     if new.legal is not None:

@@ -15,6 +15,7 @@ from swarmfield.mean_field.field import (
     action_vectors,
     none,
     num_actions,
+    parts_of,
 )
 from swarmfield.mean_field.groups import bilevel
 from swarmfield.mean_field.identity import Identity, with_identity
@@ -36,6 +37,7 @@ __all__ = [
     "nearest",
     "none",
     "num_actions",
+    "parts_of",
     "radius",
     "team_mean",
     "type_means",

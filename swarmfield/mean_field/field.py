@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -19,6 +20,9 @@ from swarmfield.types import (
     TeamSpec,
     Timestep,
 )
+
+FEW = 32
+"""Fewer agents than these are better looked at one by one than from tables of the whole team."""
 
 Part = PyTree
 """What of a field concerns one agent: a tuple of vectors, or what the field's reader takes."""
@@ -69,13 +73,15 @@ class MeanField(NamedTuple):
 
     Attributes:
         compute: `(timestep, record) -> field`, of one environment; `record` is the tracker's.
-        at: `(field, index) -> part`, one agent's.
+        at: `(field, index) -> part`, one agent's, of what `compute` or `compute_for_few` gave.
         reader: `(key) -> module` that turns parts into numbers for a network; None for no field.
         tracker: What must be followed from step to step, if anything.
         delayed: The field is made of the last step's actions. If not, everybody first chooses
             provisionally by it, and then by the field of those choices.
         groups: `(timestep, record) -> group [N]` of a field that sorts agents into groups, for
             people to see; None for any other.
+        compute_for_few: The same as `compute`, to the bit, where few agents are asked for and
+            what pays for many does not; None where it is all one.
     """
 
     compute: Callable[[Timestep, Any], Any]
@@ -84,6 +90,23 @@ class MeanField(NamedTuple):
     tracker: Tracker | None = None
     delayed: bool = True
     groups: Groups | None = None
+    compute_for_few: Callable[[Timestep, Any], Any] | None = None
+
+
+def parts_of(
+    field: MeanField, timestep: Timestep, record: Any, num_asked: int
+) -> Callable[[Int[Array, " C"]], Part]:
+    """A function that gives agents' parts of a field at a timestep.
+
+    Args:
+        field: The field.
+        timestep: A step of one environment.
+        record: What the field's tracker recorded at it.
+        num_asked: Agents that it will be called on, in all.
+    """
+    few = field.compute_for_few if num_asked < FEW else None
+    value = (few or field.compute)(timestep, record)
+    return jax.vmap(partial(field.at, value))
 
 
 def none() -> MeanField:

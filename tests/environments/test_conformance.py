@@ -71,11 +71,22 @@ class Peeking(Toy):
         return super().unpack(team, timestep, index)._replace(view=jnp.zeros((1, 1, 1)))
 
 
+class OffTheMap(Broken):
+    """Agents on a map of 2 x 2 cells who walk off it."""
+
+    def __init__(self, config):
+        super().__init__(config, position=lambda s, t: t.position + s.time.astype(jnp.int16))
+        self.teams = tuple(team._replace(cells=(2, 2)) for team in self.teams)
+
+
 class Uneven(Toy):
     sides = (("left",), ("left", "right"))
 
 
-@pytest.mark.parametrize(("kind", "message"), [(Peeking, "view of team"), (Uneven, "sides are")])
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [(Peeking, "view of team"), (Uneven, "sides are"), (OffTheMap, "no cell of its map of 2")],
+)
 def test_the_check_compares_with_the_specification(kind, message):
     with pytest.raises(SwarmfieldError, match=message):
         check_environment(kind(ToyConfig()), jax.random.key(0), num_steps=3)

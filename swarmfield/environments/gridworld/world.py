@@ -75,6 +75,7 @@ class GridWorld:
                 actions=Discrete(group.type.num_actions),
                 view=(group.type.view_size, group.type.view_size, num_channels(self.layout)),
                 features=num_features(self.layout, i),
+                cells=(self.layout.map_size, self.layout.map_size),
             )
             for i, group in enumerate(self.layout.groups)
         )
