@@ -8,7 +8,7 @@ import pytest
 from magent import Engine, Pair, start
 
 from swarmfield.environments.gridworld import adversarial_pursuit, battle
-from swarmfield.environments.gridworld.layout import AgentType
+from swarmfield.environments.gridworld.agent_type import AgentType
 from swarmfield.environments.gridworld.occupancy import ring
 
 SOLDIERS = battle.build(battle.BattleConfig(map_size=20, num_agents=20, priority="id"))

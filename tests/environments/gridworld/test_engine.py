@@ -12,8 +12,9 @@ import pytest
 from reference import play_step
 
 from swarmfield.environments.gridworld import adversarial_pursuit, battle
+from swarmfield.environments.gridworld.agent_type import AgentType
 from swarmfield.environments.gridworld.attacks import nth_smallest
-from swarmfield.environments.gridworld.layout import AgentType, Group, Layout
+from swarmfield.environments.gridworld.layout import Group, Layout
 from swarmfield.environments.gridworld.occupancy import ring
 from swarmfield.environments.gridworld.order import draw_orders, hash_priority, id_priority
 from swarmfield.environments.gridworld.state import Orders, State, Tally
