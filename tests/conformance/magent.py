@@ -13,6 +13,7 @@ import numpy as np
 
 from swarmfield.environments import make
 from swarmfield.environments.gridworld import adversarial_pursuit
+from swarmfield.environments.gridworld.occupancy import ring
 from swarmfield.environments.gridworld.order import id_priority
 from swarmfield.environments.gridworld.state import Orders, State
 from swarmfield.environments.gridworld.world import GridWorld
@@ -226,6 +227,22 @@ def start(env: GridWorld, positions: np.ndarray, alive: np.ndarray, walls: np.nd
         last_action=jnp.asarray(none, state.last_action.dtype),
         walls=jnp.asarray(walls),
     )
+
+
+def board(env: GridWorld, engine: Engine, places: list[list[tuple[int, int]]], walls) -> Pair:
+    """Few agents of each group at given places; all other rows are dead padding."""
+    layout = env.layout
+    rows = [start + np.arange(len(p)) for start, p in zip(layout.starts, places, strict=False)]
+    rows = np.concatenate(rows).astype(int)
+    positions, alive = np.ones((layout.num_agents, 2), int), np.zeros(layout.num_agents, bool)
+    positions[rows], alive[rows] = np.concatenate([p for p in places if p]), True
+    solid = ring(layout.map_size)
+    for x, y in walls:
+        solid[y, x] = True
+    engine.add_walls(walls)
+    for group, cells in enumerate(places):
+        engine.add_agents(group, np.array(cells))
+    return Pair(env, engine, start(env, positions, alive, solid), rows)
 
 
 def pair(name: str, map_size: int, minimap: bool, seed: int, **options) -> Pair:
