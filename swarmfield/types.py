@@ -129,6 +129,8 @@ Unpack = Callable[[Timestep, Int[Array, ""]], Observation]
 class Scene(NamedTuple):
     """What a picture of one instant needs, for every body of every team, in team order.
 
+    Bodies that are in no team, such as food, come last.
+
     Attributes:
         position: Left, top corner (x, y) of each body in cells; its centre where space is
             continuous. The world spans 0 to the environment's extent, y growing downwards.

@@ -5,7 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from swarmfield.environments import firefighter, miners
-from swarmfield.environments.gridworld import adversarial_pursuit, battle
+from swarmfield.environments.gridworld import (
+    adversarial_pursuit,
+    battle,
+    battlefield,
+    combined_arms,
+    gather,
+    tiger_deer,
+)
 from swarmfield.registry import Entry, configure, lookup
 from swarmfield.types import Environment
 
@@ -15,6 +22,24 @@ ENVIRONMENTS: dict[str, Entry] = {
         adversarial_pursuit.AdversarialPursuitConfig,
         adversarial_pursuit.build,
         "predators tag faster prey between walls",
+    ),
+    "battlefield": Entry(
+        battlefield.BattlefieldConfig,
+        battlefield.build,
+        "two small armies fight around long walls",
+    ),
+    "combined_arms": Entry(
+        combined_arms.CombinedArmsConfig,
+        combined_arms.build,
+        "two armies of melee and ranged soldiers",
+    ),
+    "tiger_deer": Entry(
+        tiger_deer.TigerDeerConfig,
+        tiger_deer.build,
+        "tigers hunt deer together, or starve",
+    ),
+    "gather": Entry(
+        gather.GatherConfig, gather.build, "omnivores eat up a field of food, or each other"
     ),
     "firefighter": Entry(
         firefighter.FirefighterConfig,

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
 from swarmfield.options import LARGEST_FLOAT, spelled
 from swarmfield.types import SwarmfieldError
 
@@ -24,3 +27,9 @@ def require_finite(name: str, value: float) -> None:
             f"{spelled(name, 'env.')} is {value}: choose a finite number of at most"
             f" {LARGEST_FLOAT:.4g} either way."
         )
+
+
+def require_rewards(config: Any, names: Iterable[str]) -> None:
+    """Refuse a configuration with such a reward."""
+    for name in names:
+        require_finite(name, getattr(config, name))

@@ -29,6 +29,10 @@ MOST_BODY_STEPS = 200_000_000
 """Bodies times steps that a recording may hold: about 2 GB while it is made."""
 
 
+OTHERS = "others"
+"""Name of the bodies that are in no team."""
+
+
 class _Instant(NamedTuple):
     """What changes from instant to instant, as small as it is drawn."""
 
@@ -93,7 +97,7 @@ def record(match: Match, learner: PyTree, opponent: PyTree, key: PRNGKey, title:
     from swarmfield.replay_page import Recording, TooLargeError
 
     environment = match.environment
-    sizes = [team.num_agents for team in environment.teams]
+    names, sizes = _players(match, key)
     if sum(sizes) * environment.max_steps > MOST_BODY_STEPS:
         raise TooLargeError(
             f"{sum(sizes)} bodies over {environment.max_steps} steps are too many to record; "
@@ -109,21 +113,40 @@ def record(match: Match, learner: PyTree, opponent: PyTree, key: PRNGKey, title:
     length = 1 + int(np.argmax(instants.over)) if instants.over.any() else len(instants.over)
     instants = jax.tree.map(lambda x: x[:length], instants)
     # Nobody acts at the last instant: everybody stays in the group of the last action.
-    group = None if acted is None else np.asarray(acted)[np.minimum(np.arange(length), length - 2)]
+    group = None
+    if acted is not None:
+        acted = np.asarray(acted)[np.minimum(np.arange(length), length - 2)]
+        group = _widen(acted, sum(sizes), -1)
     return Recording(
         title=title,
         extent=environment.extent,
-        team_names=tuple(team.name for team in environment.teams),
+        team_names=names,
         team_of=np.repeat(np.arange(len(sizes)), sizes),
         size=np.asarray(scene.size),
         position=instants.position,
         alive=instants.alive,
         level=instants.level.astype(np.float32) / 255,
-        reward=instants.reward,
+        reward=_widen(instants.reward, len(names), 0),
         walls=None if scene.walls is None else np.asarray(scene.walls),
         group=group,
         continuous=scene.walls is None,
     )
+
+
+def _players(match: Match, key: PRNGKey) -> tuple[tuple[str, ...], list[int]]:
+    """Names and sizes of the teams, and of the bodies that are in none."""
+    environment = match.environment
+    names = [team.name for team in environment.teams]
+    sizes = [team.num_agents for team in environment.teams]
+    scene = jax.eval_shape(lambda key: environment.scene(environment.reset(key)[0]), key)
+    idle = scene.alive.shape[0] - sum(sizes)
+    return (*names, *[OTHERS] * (idle > 0)), [*sizes, *[idle] * (idle > 0)]
+
+
+def _widen(values: np.ndarray, width: int, filler: int) -> np.ndarray:
+    """Add columns for the bodies that are in no team."""
+    missing = width - values.shape[1]
+    return np.pad(values, ((0, 0), (0, missing)), constant_values=filler)
 
 
 def _episode(match: Match, learner: PyTree, opponent: PyTree, key: PRNGKey) -> Any:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import dataclasses
 import functools
 import importlib
+import itertools
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from swarmfield.environments.gridworld import adversarial_pursuit, battle
+from swarmfield.environments import make
+from swarmfield.environments.gridworld import adversarial_pursuit
+from swarmfield.environments.gridworld.occupancy import ring
 from swarmfield.environments.gridworld.order import id_priority
 from swarmfield.environments.gridworld.state import Orders, State
 from swarmfield.environments.gridworld.world import GridWorld
@@ -42,12 +45,16 @@ class Engine:
 
     def __init__(self, module: str, map_size: int, minimap: bool, seed: int, **rewards: float):
         source = importlib.import_module(f"magent2.environments.{module}.{module}")
-        rewards = {**source.default_reward_args, **rewards}
+        defaults = vars(source).get("default_reward_args") or source.default_env_args
+        rewards = {**defaults, **rewards}
         import magent2
 
         config = source.get_config(map_size, minimap, seed, **rewards)
         self.world = magent2.GridWorld(config, map_size=map_size)
         self.handles = self.world.get_handles()
+        if module == "gather":  # Food comes first there, but is placed last and acts never.
+            self.handles.reverse()
+        self.players = self.handles[:1] if module == "gather" else self.handles
         self.generator = Generator(seed)
         self.world.reset()
         self.map_size = map_size
@@ -95,7 +102,7 @@ class Engine:
 
     def step(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Rewards and survivors by id; then the dead are cleared."""
-        for group, handle in enumerate(self.handles):
+        for group, handle in enumerate(self.players):
             self.world.set_action(handle, actions[self.ids(group)].astype(np.int32))
         self.world.step()
         rewards, alive = np.zeros(len(actions), np.float32), np.zeros(len(actions), bool)
@@ -139,7 +146,7 @@ class Pair:
         self.env, self.engine, self.state = env, engine, state
         self.layout = env.layout
         self.rows = np.arange(self.layout.num_agents) if rows is None else rows
-        self.groups = range(len(env.teams))
+        self.groups = range(len(env.layout.groups))
         self.num_moves = [len(group.type.moves) for group in self.layout.groups]
         self.timesteps = None
         self.worst = 0.0
@@ -172,14 +179,35 @@ class Pair:
         exact = observe(self.env, self.state)
         packed = exact if self.timesteps is None else unpack(self.env, self.timesteps)
         for group in self.groups:
-            rows = self.rows[self.engine.ids(group)] - self.layout.starts[group]
-            view, features = self.engine.observations(group)
-            features = features if self.layout.id_bits else features[:, ID_BITS:]
-            theirs = (view, features)
-            for ours, ours_packed, their in zip(exact[group], packed[group], theirs, strict=True):
-                np.testing.assert_array_equal(np.asarray(ours)[rows], their)
-                error = np.abs(np.asarray(ours_packed)[rows] - their).max()
-                self.worst = max(self.worst, float(error))
+            name = self.layout.groups[group].team
+            if name is None:
+                continue
+            team = self.layout.team_names.index(name)
+            rows = self.rows[self.engine.ids(group)] - self.layout.rows_of(name).start
+            theirs = self.engine.observations(group)
+            ours = self.as_seen_by(group, exact[team], rows)
+            ours_packed = self.as_seen_by(group, packed[team], rows)
+            for one, other, their in zip(ours, ours_packed, theirs, strict=True):
+                their = their[..., their.shape[-1] - one.shape[-1] :]
+                np.testing.assert_array_equal(one, their)
+                self.worst = max(self.worst, float(np.abs(other - their).max()))
+
+    def as_seen_by(self, group: int, observation, rows) -> tuple[np.ndarray, np.ndarray]:
+        """Our team's observations as the engine shows them to one of the team's groups.
+
+        The engine shows a group itself first, ours the team's first group; and it gives a group
+        only its own actions. Both have ten bits of the number in front, unless we leave them out.
+        """
+        layout, width = self.layout, 3 if self.layout.minimap else 2
+        first, count = layout.groups_of(layout.groups[group].team)[0], len(layout.groups)
+        places = [(group + k - first) % count for k in range(count)]
+        channels = [0] + [1 + width * place + i for place in places for i in range(width)]
+        features = np.asarray(observation.features)[rows]
+        start = (ID_BITS if layout.id_bits else 0) + layout.groups[group].type.num_actions
+        end = start + layout.num_actions(group) - layout.groups[group].type.num_actions
+        assert not features[:, start:end].any()
+        features = np.concatenate([features[:, :start], features[:, end:]], axis=1)
+        return np.asarray(observation.view)[rows][..., channels], features
 
 
 def start(env: GridWorld, positions: np.ndarray, alive: np.ndarray, walls: np.ndarray) -> State:
@@ -201,15 +229,34 @@ def start(env: GridWorld, positions: np.ndarray, alive: np.ndarray, walls: np.nd
     )
 
 
-def battle_pair(map_size: int, minimap: bool, seed: int) -> Pair:
-    """Battle from its formation."""
-    options = {"priority": "id", "minimap": minimap, "id_bits": True}
-    env = battle.build(battle.BattleConfig(map_size=map_size, **options))
-    engine = Engine("battle", map_size, minimap, seed)
-    state, _ = jax.jit(env.reset)(jax.random.key(0))
-    for group in range(2):
-        rows = slice(env.layout.starts[group], env.layout.starts[group + 1])
-        engine.add_agents(group, np.stack([state.x[rows], state.y[rows]], axis=1))
+def board(env: GridWorld, engine: Engine, places: list[list[tuple[int, int]]], walls) -> Pair:
+    """Few agents of each group at given places; all other rows are dead padding."""
+    layout = env.layout
+    rows = [start + np.arange(len(p)) for start, p in zip(layout.starts, places, strict=False)]
+    rows = np.concatenate(rows).astype(int)
+    positions, alive = np.ones((layout.num_agents, 2), int), np.zeros(layout.num_agents, bool)
+    positions[rows], alive[rows] = np.concatenate([p for p in places if p]), True
+    solid = ring(layout.map_size)
+    for x, y in walls:
+        solid[y, x] = True
+    engine.add_walls(walls)
+    for group, cells in enumerate(places):
+        engine.add_agents(group, np.array(cells))
+    return Pair(env, engine, start(env, positions, alive, solid), rows)
+
+
+def pair(name: str, map_size: int, minimap: bool, seed: int, **options) -> Pair:
+    """A world from our own map and places."""
+    bits = {} if name == "gather" else {"id_bits": True}
+    env = make(name, map_size=map_size, minimap=minimap, priority="id", **bits, **options)
+    engine = Engine(name, map_size, minimap, seed, **options)
+    state, _ = jax.jit(env.reset)(jax.random.key(seed))
+    inner = np.argwhere(np.asarray(state.walls)[1:-1, 1:-1]) + 1
+    if len(inner):
+        engine.add_walls([(int(x), int(y)) for y, x in inner])
+    places = np.stack([state.x, state.y], axis=1)
+    for group, (first, last) in enumerate(itertools.pairwise(env.layout.starts)):
+        engine.add_agents(group, places[first:last])
     return Pair(env, engine, state)
 
 
@@ -233,14 +280,15 @@ def random_actions(pair: Pair, random: np.random.Generator) -> np.ndarray:
 
 
 def greedy_actions(pair: Pair, random: np.random.Generator, noise: float = 0.1) -> np.ndarray:
-    """Attack an enemy in reach, else move towards the nearest enemy; some act at random."""
+    """Attack another team in reach, else move towards its nearest agent; some act at random."""
     actions = random_actions(pair, random)
     place = np.stack([np.asarray(pair.state.x), np.asarray(pair.state.y)], axis=1)
     alive = np.asarray(pair.state.alive)
     for g, group in enumerate(pair.layout.groups):
         rows = np.arange(pair.layout.starts[g], pair.layout.starts[g + 1])
-        enemies = place[np.setdiff1d(np.flatnonzero(alive), rows)]
-        if len(enemies) == 0:
+        friends = np.r_[pair.layout.rows_of(group.team)]
+        enemies = place[np.setdiff1d(np.flatnonzero(alive), friends)]
+        if len(enemies) == 0 or group.team is None:
             continue
         attacks = np.array(group.type.attacks).reshape(-1, 2)
         moves = np.array(group.type.moves)

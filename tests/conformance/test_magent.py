@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from magent import Generator, Pair, battle_pair, greedy_actions, pursuit_pair, random_actions
+from magent import Generator, Pair, greedy_actions, pair, pursuit_pair, random_actions
 
 from swarmfield.environments.gridworld import adversarial_pursuit, battle
 
@@ -14,17 +14,17 @@ ROUNDING = 5e-6
 POLICIES = {"random": random_actions, "greedy": greedy_actions}
 
 
-def play(pair: Pair, policy: str, seed: int, num_steps: int) -> None:
+def play(both: Pair, policy: str, seed: int, num_steps: int) -> None:
     """Play until the end of the game; packed observations agree but for rounding to tenths."""
     random = np.random.default_rng(seed)
-    starts = pair.layout.starts
-    pair.compare_positions()
-    pair.compare_observations()
+    starts = both.layout.starts
+    both.compare_positions()
+    both.compare_observations()
     for _ in range(num_steps):
-        alive = pair.step(POLICIES[policy](pair, random))
+        alive = both.step(POLICIES[policy](both, random))
         if not all(alive[a:b].any() for a, b in itertools.pairwise(starts)):
             break
-    assert pair.worst <= ROUNDING
+    assert both.worst <= ROUNDING
 
 
 @pytest.mark.parametrize(
@@ -32,11 +32,11 @@ def play(pair: Pair, policy: str, seed: int, num_steps: int) -> None:
     [(12, False, "greedy"), (40, True, "random"), (40, False, "greedy")],
 )
 def test_battle(map_size: int, minimap: bool, policy: str) -> None:
-    play(battle_pair(map_size, minimap, seed=map_size), policy, seed=1, num_steps=60)
+    play(pair("battle", map_size, minimap, seed=map_size), policy, seed=1, num_steps=60)
 
 
 def test_battle_moves_by_strips_on_large_maps() -> None:
-    play(battle_pair(120, False, seed=3), "random", seed=3, num_steps=12)
+    play(pair("battle", 120, False, seed=3), "random", seed=3, num_steps=12)
 
 
 @pytest.mark.parametrize(
@@ -47,13 +47,42 @@ def test_pursuit(map_size: int, minimap: bool, policy: str) -> None:
     play(pursuit_pair(map_size, minimap, seed=map_size), policy, seed=1, num_steps=40)
 
 
+@pytest.mark.parametrize(
+    ("name", "map_size", "minimap", "policy"),
+    [
+        ("battlefield", 46, False, "greedy"),
+        ("gather", 40, True, "greedy"),
+        ("tiger_deer", 20, False, "greedy"),
+        ("combined_arms", 20, True, "greedy"),
+    ],
+)
+def test_other_worlds(name: str, map_size: int, minimap: bool, policy: str) -> None:
+    play(pair(name, map_size, minimap, seed=map_size), policy, seed=1, num_steps=60)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("minimap", [False, True])
+@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize(
+    ("name", "map_size"),
+    [
+        *[("battlefield", size) for size in (46, 47, 61, 80, 90, 120)],
+        *[("gather", size) for size in (30, 41, 57, 200)],
+        *[("tiger_deer", size) for size in (10, 13, 30, 45, 105)],
+        *[("combined_arms", size) for size in (16, 18, 23, 25, 31, 45, 60, 100)],
+    ],
+)
+def test_other_worlds_at_many_sizes(name: str, map_size: int, minimap: bool, policy: str) -> None:
+    play(pair(name, map_size, minimap, seed=map_size), policy, seed=2, num_steps=200)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("map_size", [*range(12, 81), 120])
 def test_battle_on_every_map(map_size: int) -> None:
     for minimap in (False, True):
         for policy in POLICIES:
-            pair = battle_pair(map_size, minimap, seed=map_size)
-            play(pair, policy, seed=map_size, num_steps=400 if policy == "greedy" else 60)
+            both = pair("battle", map_size, minimap, seed=map_size)
+            play(both, policy, seed=map_size, num_steps=400 if policy == "greedy" else 60)
 
 
 @pytest.mark.slow
@@ -61,15 +90,15 @@ def test_battle_on_every_map(map_size: int) -> None:
 def test_pursuit_on_every_map(map_size: int) -> None:
     for minimap in (False, True):
         for policy in POLICIES:
-            pair = pursuit_pair(map_size, minimap, seed=map_size)
-            play(pair, policy, seed=map_size, num_steps=100)
+            both = pursuit_pair(map_size, minimap, seed=map_size)
+            play(both, policy, seed=map_size, num_steps=100)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(20))
 def test_whole_battles_with_many_seeds(seed: int) -> None:
-    play(battle_pair(40, True, seed), "greedy", seed, num_steps=400)
-    play(battle_pair(40, True, seed), "random", seed, num_steps=400)
+    play(pair("battle", 40, True, seed), "greedy", seed, num_steps=400)
+    play(pair("battle", 40, True, seed), "random", seed, num_steps=400)
 
 
 def test_the_generator_gives_the_engines_numbers() -> None:

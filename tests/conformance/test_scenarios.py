@@ -5,11 +5,10 @@ A board has more rows than agents: the rest are dead padding, which must change 
 
 import numpy as np
 import pytest
-from magent import Engine, Pair, start
+from magent import Engine, Pair, board
 
 from swarmfield.environments.gridworld import adversarial_pursuit, battle
-from swarmfield.environments.gridworld.layout import AgentType
-from swarmfield.environments.gridworld.occupancy import ring
+from swarmfield.environments.gridworld.agent_type import AgentType
 
 SOLDIERS = battle.build(battle.BattleConfig(map_size=20, num_agents=20, priority="id"))
 HUNT = adversarial_pursuit.build(
@@ -23,30 +22,12 @@ STAY = SOLDIER.moves.index((0, 0))
 Cells = list[tuple[int, int]]
 
 
-def board(env, module: str, first: Cells, second: Cells, walls: Cells, seed: int) -> Pair:
-    layout = env.layout
-    rows = [np.arange(len(first)), layout.starts[1] + np.arange(len(second))]
-    rows = np.concatenate(rows).astype(int)
-    positions = np.ones((layout.num_agents, 2), int)
-    positions[rows] = [*first, *second]
-    alive = np.zeros(layout.num_agents, bool)
-    alive[rows] = True
-    solid = ring(layout.map_size)
-    for x, y in walls:
-        solid[y, x] = True
-    engine = Engine(module, layout.map_size, layout.minimap, seed)
-    engine.add_walls(walls)
-    for group, places in enumerate((first, second)):
-        engine.add_agents(group, np.array(places))
-    return Pair(env, engine, start(env, positions, alive, solid), rows)
-
-
 def soldiers(red: Cells, blue: Cells, walls: Cells = [], seed: int = 0) -> Pair:  # noqa: B006
-    return board(SOLDIERS, "battle", red, blue, walls, seed)
+    return board(SOLDIERS, Engine("battle", 20, True, seed), [red, blue], walls)
 
 
 def hunt(predators: Cells, prey: Cells, walls: Cells = [], seed: int = 0) -> Pair:  # noqa: B006
-    return board(HUNT, "adversarial_pursuit", predators, prey, walls, seed)
+    return board(HUNT, Engine("adversarial_pursuit", 20, True, seed), [predators, prey], walls)
 
 
 def move(dx: int, dy: int, kind: AgentType = SOLDIER) -> int:

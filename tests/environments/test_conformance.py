@@ -14,6 +14,10 @@ from swarmfield.types import SwarmfieldError
 SMALL = {
     "battle": {"map_size": 14, "max_steps": 9},
     "adversarial_pursuit": {"map_size": 12, "max_steps": 9},
+    "battlefield": {"map_size": 46, "max_steps": 9},
+    "combined_arms": {"map_size": 18, "max_steps": 9},
+    "tiger_deer": {"map_size": 14, "max_steps": 9},
+    "gather": {"map_size": 30, "max_steps": 9},
 }
 
 

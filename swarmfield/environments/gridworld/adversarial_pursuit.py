@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Literal
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float32, Int32
 
-from swarmfield.environments.gridworld.layout import (
-    LARGEST_MAP,
-    AgentType,
-    Group,
-    Layout,
-    RewardRule,
-)
+from swarmfield.environments.gridworld.agent_type import AgentType
+from swarmfield.environments.gridworld.density import check_fit, count_on, smallest_map_for
+from swarmfield.environments.gridworld.layout import LARGEST_MAP, Group, Layout, RewardRule
 from swarmfield.environments.gridworld.options import require_map
 from swarmfield.environments.gridworld.placement import RandomPlacement
 from swarmfield.environments.gridworld.state import Tally
 from swarmfield.environments.gridworld.world import GridWorld
-from swarmfield.environments.options import require_count, require_finite
-from swarmfield.types import SwarmfieldError
+from swarmfield.environments.options import require_count, require_rewards
 
 SMALLEST_MAP = 9
 DEFAULT_MAP = 45
@@ -60,10 +54,11 @@ class AdversarialPursuitConfig:
         if self.num_agents is not None:
             require_count("num_agents", self.num_agents, MOST_PREDATORS)
         require_count("max_steps", self.max_steps)
-        require_finite("tag_penalty", self.tag_penalty)
-        require_finite("tag_reward", self.tag_reward)
+        require_rewards(self, ("tag_penalty", "tag_reward"))
         if self.map_size is not None and self.num_agents is not None:
-            _check_fit(self.map_size, self.num_agents)
+            check_fit(
+                self.map_size, self.num_agents, _PREDATORS_PER_CELL, SMALLEST_MAP, "predators"
+            )
 
 
 def build(config: AdversarialPursuitConfig) -> GridWorld:
@@ -89,7 +84,7 @@ def build(config: AdversarialPursuitConfig) -> GridWorld:
         features=config.features,
         id_bits=config.id_bits,
     )
-    walls = int(map_size * map_size * _WALLS_PER_CELL)
+    walls = count_on(map_size, _WALLS_PER_CELL)
     description = (
         f"Adversarial Pursuit: {predators} predators and {prey} prey on a {map_size} x {map_size}"
         f" map with {walls} walls, {config.max_steps} steps"
@@ -115,20 +110,12 @@ def measure(
 
 def num_predators(map_size: int) -> int:
     """Predators MAgent2 puts on a map."""
-    return int(map_size * map_size * _PREDATORS_PER_CELL)
+    return count_on(map_size, _PREDATORS_PER_CELL)
 
 
 def num_prey(map_size: int) -> int:
     """Prey MAgent2 puts on a map."""
-    return int(map_size * map_size * _PREY_PER_CELL)
-
-
-def smallest_map(predators: int) -> int:
-    """The smallest map that holds that many predators."""
-    size = max(SMALLEST_MAP, math.isqrt(int(predators / _PREDATORS_PER_CELL)) - 1)
-    while num_predators(size) < predators:
-        size += 1
-    return size
+    return count_on(map_size, _PREY_PER_CELL)
 
 
 def _choose_sizes(config: AdversarialPursuitConfig) -> tuple[int, int, int]:
@@ -136,14 +123,5 @@ def _choose_sizes(config: AdversarialPursuitConfig) -> tuple[int, int, int]:
     if config.num_agents is None:
         size = config.map_size or DEFAULT_MAP
         return size, num_predators(size), num_prey(size)
-    size = config.map_size or smallest_map(config.num_agents)
+    size = config.map_size or smallest_map_for(config.num_agents, _PREDATORS_PER_CELL, SMALLEST_MAP)
     return size, config.num_agents, 2 * config.num_agents
-
-
-def _check_fit(map_size: int, predators: int) -> None:
-    places = num_predators(map_size)
-    if predators > places:
-        raise SwarmfieldError(
-            f"--env.num-agents is {predators}, but a {map_size} x {map_size} map holds {places}"
-            f" predators: choose fewer, or a --env.map-size of at least {smallest_map(predators)}."
-        )

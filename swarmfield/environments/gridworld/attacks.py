@@ -20,7 +20,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float32, Int32, UInt
 
-from swarmfield.environments.gridworld.layout import Layout, Offset
+from swarmfield.environments.gridworld.agent_type import Offset
+from swarmfield.environments.gridworld.layout import Layout
 from swarmfield.environments.gridworld.occupancy import look_up
 
 
@@ -28,7 +29,7 @@ class Aim(NamedTuple):
     """The attacks of one step, before anyone is hit.
 
     Attributes:
-        victim: Row of the enemy on the target cell in arrays `[E * N]`; E * N for none.
+        victim: Row of whom it would hit in arrays `[E * N]`; E * N for nobody.
         row: The same in arrays `[N]`; without meaning where there is none.
         action: The attackers' actions.
     """
@@ -142,10 +143,8 @@ def _times_of_attacks(
 def _slots(layout: Layout, actions: Int32[Array, "E N"]) -> Int32[Array, "E N"]:
     """Number of the offset between attacker and victim: no two attackers of one share it."""
     slots = slots_of(layout)
-    tables = [
-        [0] * len(g.type.moves) + [slots.index(offset) for offset in g.type.attacks]
-        for g in layout.groups
-    ]
+    numbers = {offset: slot for slot, offset in enumerate(slots)}
+    tables = [[numbers.get(offset, 0) for offset in table] for table in layout.offsets]
     return layout.per_action(tables, actions)
 
 

@@ -4,31 +4,33 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float32, Int32
 
-from swarmfield.environments.gridworld.layout import (
-    LARGEST_MAP,
-    AgentType,
-    Group,
-    Layout,
-    RewardRule,
+from swarmfield.environments.gridworld.agent_type import AgentType
+from swarmfield.environments.gridworld.formation import (
+    Cells,
+    FixedPlacement,
+    block,
+    columns,
+    front,
+    join,
+    rows,
 )
-from swarmfield.environments.gridworld.occupancy import ring
-from swarmfield.environments.gridworld.options import require_map
-from swarmfield.environments.gridworld.placement import Placement
+from swarmfield.environments.gridworld.layout import LARGEST_MAP, Group, Layout, RewardRule
+from swarmfield.environments.gridworld.options import check_armies, refuse_crowd, require_map
 from swarmfield.environments.gridworld.state import Tally
 from swarmfield.environments.gridworld.world import GridWorld
-from swarmfield.environments.options import require_count, require_finite
-from swarmfield.types import PRNGKey, SwarmfieldError
+from swarmfield.environments.options import require_count, require_rewards
+
+if TYPE_CHECKING:
+    from swarmfield.environments.gridworld.battlefield import BattlefieldConfig
 
 SMALLEST_MAP = 12
 DEFAULT_MAP = 40
 MOST_AGENTS = 2 * (LARGEST_MAP // 5) ** 2
-_FRONT = 3
 
 
 @dataclass(frozen=True)
@@ -63,21 +65,15 @@ class BattleConfig:
     def __post_init__(self) -> None:
         if self.map_size is not None:
             require_map("Battle", self.map_size, SMALLEST_MAP)
-        if self.num_agents is not None and (self.num_agents < 2 or self.num_agents % 2):
-            raise SwarmfieldError(
-                f"--env.num-agents is {self.num_agents}, but Battle splits it into two equal teams:"
-                " choose an even number of at least 2."
-            )
-        if self.num_agents is not None:
-            require_count("num_agents", self.num_agents, MOST_AGENTS)
+        check_armies("Battle", self.num_agents, MOST_AGENTS)
         require_count("max_steps", self.max_steps)
-        for name in _REWARDS:
-            require_finite(name, getattr(self, name))
+        require_rewards(self, REWARDS)
         if self.map_size is not None and self.num_agents is not None:
-            _check_fit(self.map_size, self.num_agents)
+            places = 2 * team_size(self.map_size)
+            refuse_crowd(self.map_size, self.num_agents, places, smallest_map)
 
 
-_REWARDS = (
+REWARDS = (
     "step_reward",
     "dead_penalty",
     "attack_penalty",
@@ -90,6 +86,22 @@ def build(config: BattleConfig) -> GridWorld:
     """Make the environment that a configuration describes."""
     map_size = _choose_map(config)
     army = team_size(map_size) if config.num_agents is None else config.num_agents // 2
+    return GridWorld(
+        name="battle",
+        layout=army_layout(config, map_size, army),
+        place=FixedPlacement(arrange_armies),
+        measure=measure,
+        max_steps=config.max_steps,
+        interchangeable=True,
+        description=(
+            f"Battle: {army} against {army} on a {map_size} x {map_size} map, {config.max_steps}"
+            " steps"
+        ),
+    )
+
+
+def army_layout(config: BattleConfig | BattlefieldConfig, map_size: int, army: int) -> Layout:
+    """Two teams of soldiers."""
     soldier = AgentType(
         name="soldier",
         hp=10.0,
@@ -104,7 +116,7 @@ def build(config: BattleConfig) -> GridWorld:
         dead_penalty=config.dead_penalty,
     )
     hit = config.attack_opponent_reward
-    layout = Layout(
+    return Layout(
         map_size=map_size,
         groups=(Group("red", "red", soldier, army), Group("blue", "blue", soldier, army)),
         rules=(RewardRule(0, 1, hit), RewardRule(1, 0, hit)),
@@ -112,18 +124,6 @@ def build(config: BattleConfig) -> GridWorld:
         minimap=config.minimap,
         features=config.features,
         id_bits=config.id_bits,
-    )
-    description = (
-        f"Battle: {army} against {army} on a {map_size} x {map_size} map, {config.max_steps} steps"
-    )
-    return GridWorld(
-        name="battle",
-        layout=layout,
-        place=place_armies,
-        measure=measure,
-        max_steps=config.max_steps,
-        interchangeable=True,
-        description=description,
     )
 
 
@@ -154,58 +154,30 @@ def smallest_map(num_agents: int) -> int:
     return size
 
 
-def place_armies(layout: Layout, keys: PRNGKey) -> Placement:
+def arrange_armies(layout: Layout) -> Cells:
     """MAgent2's formation; with fewer agents than places the front columns are filled.
 
     Ids run down each column, columns from left to right, in both teams.
     """
     army = layout.groups[0].num_agents
-    (red_x, red_y), (blue_x, blue_y) = _places(layout.map_size)
-    red, blue = _front(-red_x, red_y, army), _front(blue_x, blue_y, army)
-    x = np.concatenate([red_x[red], blue_x[blue]]).astype(np.int32)
-    y = np.concatenate([red_y[red], blue_y[blue]]).astype(np.int32)
-    shape = (keys.shape[0], layout.num_agents)
-    walls = jnp.broadcast_to(ring(layout.map_size), (keys.shape[0], *(2 * (layout.map_size,))))
-    return Placement(jnp.broadcast_to(x, shape), jnp.broadcast_to(y, shape), walls)
+    red, blue = _places(layout.map_size)
+    return join([front(red, army, on_left=True), front(blue, army, on_left=False)])
 
 
-def _front(depth: np.ndarray, y: np.ndarray, army: int) -> np.ndarray:
-    """The places nearest the enemy, in the order of their ids; the middle of a column first."""
-    from_middle = np.abs(y - np.median(y))
-    return np.sort(np.lexsort((y, from_middle, depth))[:army])
-
-
-def _places(map_size: int) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
-    """Columns and rows of all of MAgent2's places, red's and blue's, in the order of ids.
+def _places(map_size: int) -> tuple[Cells, Cells]:
+    """All of MAgent2's places, red's and blue's, in the order of ids.
 
     Two squares of every second cell, 2 floor(S / 5) wide, 3 cells from the middle line; places
     that are not strictly inside the ring of walls are dropped.
     """
     count = int(math.sqrt(map_size * map_size * 0.04))
-    side = 2 * count
-    steps = np.arange(0, side, 2)
-    y = (map_size - side) // 2 + steps
-    columns = [map_size // 2 - _FRONT - side + steps, map_size // 2 + _FRONT + steps]
-    blocks = []
-    for x in columns:
-        grid_x, grid_y = (part.reshape(-1) for part in np.meshgrid(x, y, indexing="ij"))
-        inside = (grid_x > 0) & (grid_x < map_size - 1) & (grid_y > 0) & (grid_y < map_size - 1)
-        blocks.append((grid_x[inside], grid_y[inside]))
-    army = min(len(x) for x, _ in blocks)
-    red, blue = ((x[:army], y[:army]) for x, y in blocks)
-    return red, blue
+    y = rows(map_size, count)
+    red, blue = (block(x, y, map_size) for x in columns(map_size, count))
+    army = min(len(red[0]), len(blue[0]))
+    return (red[0][:army], red[1][:army]), (blue[0][:army], blue[1][:army])
 
 
 def _choose_map(config: BattleConfig) -> int:
     if config.map_size is not None:
         return config.map_size
     return DEFAULT_MAP if config.num_agents is None else smallest_map(config.num_agents)
-
-
-def _check_fit(map_size: int, num_agents: int) -> None:
-    places = 2 * team_size(map_size)
-    if num_agents > places:
-        raise SwarmfieldError(
-            f"--env.num-agents is {num_agents}, but a {map_size} x {map_size} map holds {places}:"
-            f" choose fewer agents, or a --env.map-size of at least {smallest_map(num_agents)}."
-        )

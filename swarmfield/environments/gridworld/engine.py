@@ -7,12 +7,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float32, Int32, Integer
 
-from swarmfield.environments.gridworld.attacks import Aim, Blows, resolve_attacks
+from swarmfield.environments.gridworld.attacks import Aim, Blows, resolve_attacks, slots_of
 from swarmfield.environments.gridworld.layout import Layout, RewardRule
 from swarmfield.environments.gridworld.moves import resolve_moves
 from swarmfield.environments.gridworld.occupancy import (
     first_cells,
     first_rows,
+    look_up,
     occupants,
     rows_on,
 )
@@ -24,8 +25,9 @@ def advance(
 ) -> tuple[State, Bool[Array, "E N"]]:
     """Advance every world by one step.
 
-    Attacks come first, all from where agents stand; then all moves; the dead free their cells
-    at once. The rules are magent2 0.3.4's, in float32 and in its order of summation.
+    Attacks come first, all from where agents stand; then recovery or starving; then all moves;
+    the dead free their cells at once. The rules are magent2 0.3.4's, in float32 and in its order
+    of summation.
 
     Args:
         layout: The worlds' static half.
@@ -41,35 +43,42 @@ def advance(
     grid = occupants(layout, state)
     dx, dy = _offsets(layout, actions)
     target = _targets(layout, state.x + dx, state.y + dy)
-    attacks = state.alive & (actions >= _num_moves(layout))
+    attacks = state.alive & _are_attacks(layout, actions)
     aim = _aim(layout, grid, target, attacks, actions)
     blows = resolve_attacks(layout, aim, state.hp, orders.attack)
 
-    alive = state.alive & ~blows.died
+    hp = _hit_points(layout, aim, blows)
+    died = blows.died
+    if any(group.type.recovery < 0 for group in layout.groups):
+        died = died | (state.alive & (hp < 0))
+    alive = state.alive & ~died
     wants = alive & ~attacks & ((dx != 0) | (dy != 0))
     moved = resolve_moves(layout, grid, target, wants, alive, orders.move)
     following = State(
         x=jnp.where(moved, state.x + dx, state.x),
         y=jnp.where(moved, state.y + dy, state.y),
-        hp=_hit_points(layout, blows, alive),
+        hp=jnp.where(alive, hp, 0.0),
         alive=alive,
         last_action=actions.astype(state.last_action.dtype),
-        reward=_rewards(layout, state.alive, attacks, aim, blows),
+        reward=_rewards(layout, state.alive, died, attacks, aim, blows),
         steps=state.steps + 1,
         walls=state.walls,
-        tally=_count(layout, state.tally, blows),
+        tally=_count(layout, state.tally, aim, blows),
     )
-    return following, blows.died
+    return following, died
 
 
-def _num_moves(layout: Layout) -> Int32[Array, "1 _"]:
-    return layout.per_agent([len(g.type.moves) for g in layout.groups], jnp.int32)
+def _are_attacks(layout: Layout, actions: Int32[Array, "E N"]) -> Bool[Array, "E N"]:
+    types = [group.type for group in layout.groups]
+    attacks = actions >= layout.per_agent([len(type.moves) for type in types], jnp.int32)
+    if all(type.num_actions == layout.num_actions(i) for i, type in enumerate(types)):
+        return attacks
+    return attacks & (actions < layout.per_agent([t.num_actions for t in types], jnp.int32))
 
 
 def _offsets(layout: Layout, actions: Array) -> tuple[Array, Array]:
-    tables = [(*g.type.moves, *g.type.attacks) for g in layout.groups]
-    dx = layout.per_action([[x for x, _ in table] for table in tables], actions)
-    dy = layout.per_action([[y for _, y in table] for table in tables], actions)
+    dx = layout.per_action([[x for x, _ in table] for table in layout.offsets], actions)
+    dy = layout.per_action([[y for _, y in table] for table in layout.offsets], actions)
     return dx, dy
 
 
@@ -81,11 +90,17 @@ def _targets(layout: Layout, x: Array, y: Array) -> Array:
 
 
 def _aim(layout: Layout, grid: Array, target: Array, attacks: Array, actions: Array) -> Aim:
-    """Who stands where each attack strikes, if it is an enemy."""
+    """Who stands where each attack strikes, if it can be hit."""
     row = rows_on(grid, target)
-    hits_enemy = attacks & (row >= 0) & ~_in_own_team(layout, row)
+    strikes = attacks & (row >= 0) & ~_is_spared(layout, row)
     victim = first_rows(layout, target.shape[0]) + row
-    return Aim(jnp.where(hits_enemy, victim, target.size), row, actions)
+    return Aim(jnp.where(strikes, victim, target.size), row, actions)
+
+
+def _is_spared(layout: Layout, row: Array) -> Array:
+    own = _in_own_team(layout, row)
+    spares = [not group.type.hits_own for group in layout.groups]
+    return own if all(spares) else own & layout.per_agent(spares, bool)
 
 
 def _in_own_team(layout: Layout, row: Array) -> Array:
@@ -95,22 +110,27 @@ def _in_own_team(layout: Layout, row: Array) -> Array:
     return (row >= first) & (row < last)
 
 
-def _hit_points(layout: Layout, blows: Blows, alive: Array) -> Float32[Array, "E N"]:
+def _hit_points(layout: Layout, aim: Aim, blows: Blows) -> Float32[Array, "E N"]:
+    """After attacks, what kills supply, and recovery; below 0 for who dies."""
     types = [group.type for group in layout.groups]
+    most = layout.per_agent([type.hp for type in types], jnp.float32)
     hp = blows.hp
+    if any(type.kill_supply for type in types):
+        supply = _by_victim(layout, aim, [np.float32(type.kill_supply) for type in types])
+        hp = jnp.where(blows.kill, jnp.minimum(most, hp + supply), hp)
     if any(type.recovery for type in types):
         recovery = layout.per_agent([type.recovery for type in types], jnp.float32)
-        hp = jnp.minimum(layout.per_agent([type.hp for type in types], jnp.float32), hp + recovery)
-    return jnp.where(alive, hp, 0.0)
+        hp = jnp.minimum(most, hp + recovery)
+    return hp
 
 
 def _rewards(
-    layout: Layout, alive: Array, attacks: Array, aim: Aim, blows: Blows
+    layout: Layout, alive: Array, died: Array, attacks: Array, aim: Aim, blows: Blows
 ) -> Float32[Array, "E N"]:
     """Step reward, then the attack's pay as one number, then the rules' pay.
 
-    Death replaces the first two by the dead penalty. An attack carried out by an agent who is
-    killed later in the same step still earns the rules' pay.
+    Death replaces the first two by the dead penalty. An attack carried out by an agent who dies
+    later in the same step still earns the rules' pay.
     """
     types = [group.type for group in layout.groups]
     penalty = layout.per_agent([type.attack_penalty for type in types], jnp.float32)
@@ -118,7 +138,7 @@ def _rewards(
     reward = layout.per_agent([type.step_reward for type in types], jnp.float32)
     reward = reward + jnp.where(attacks, jnp.where(blows.kill, bounty + penalty, penalty), 0.0)
     dead = layout.per_agent([type.dead_penalty for type in types], jnp.float32)
-    reward = jnp.where(blows.died, dead, reward)
+    reward = jnp.where(died, dead, reward)
     for rule in layout.rules:
         reward = _pay(layout, rule, reward, aim, blows)
     return jnp.where(alive, reward, 0.0)
@@ -139,18 +159,29 @@ def _pay(layout: Layout, rule: RewardRule, reward: Array, aim: Aim, blows: Blows
         return layout.per_agent([i == group for i in range(len(layout.groups))], bool)
 
     start, stop = layout.starts[rule.victim], layout.starts[rule.victim + 1]
-    paid = members(rule.attacker) & blows.hit & ~blows.kill
+    paid = members(rule.attacker) & blows.hit & (blows.kill if rule.kills else ~blows.kill)
     paid &= (aim.row >= start) & (aim.row < stop)
     reward = reward + jnp.where(paid, np.float32(rule.attacker_reward), 0.0)
-    if rule.victim_reward:
-        loss = blows.struck.astype(jnp.float32) * np.float32(rule.victim_reward)
-        reward = reward + jnp.where(members(rule.victim), loss, 0.0)
+    if not rule.victim_reward and not rule.company_reward:
+        return reward
+    wounds = blows.struck - blows.died.astype(jnp.int32)
+    if rule.company_reward:
+        company = (look_up(wounds, aim.victim) - 1).astype(jnp.float32)
+        reward = reward + jnp.where(paid, company * np.float32(rule.company_reward), 0.0)
+    # One after the other, as float32 arithmetic has it.
+    for i in range(len(slots_of(layout)) if rule.victim_reward else 0):
+        loss = members(rule.victim) & (wounds > i)
+        reward = jnp.where(loss, reward + np.float32(rule.victim_reward), reward)
     return reward
 
 
-def _count(layout: Layout, tally: Tally, blows: Blows) -> Tally:
+def _count(layout: Layout, tally: Tally, aim: Aim, blows: Blows) -> Tally:
+    hit, kill = blows.hit, blows.kill
+    if any(group.type.hits_own for group in layout.groups):
+        foe = ~_in_own_team(layout, aim.row)
+        hit, kill = hit & foe, kill & foe
     return Tally(
-        tally.hits + layout.count(blows.hit),
+        tally.hits + layout.count(hit),
         tally.struck + layout.count(blows.struck),
-        tally.kills + layout.count(blows.kill),
+        tally.kills + layout.count(kill),
     )

@@ -17,8 +17,8 @@ _OFF_MAP = -1
 
 
 def observe(layout: Layout, state: State, group: int) -> Observation:
-    """Every agent of a group's observation `[N, ...]` in ONE world; zeros for the dead."""
-    rows = slice(layout.starts[group], layout.starts[group + 1])
+    """What a team sees, given by its first group, `[N, ...]` in ONE world; zeros for the dead."""
+    rows = layout.rows_of(layout.groups[group].team)
     view = _views(layout, state, group)
     if layout.minimap:
         view = jnp.concatenate([view, _minimaps(layout, state, group)], axis=-1)
@@ -35,7 +35,7 @@ def observe(layout: Layout, state: State, group: int) -> Observation:
 
 def _views(layout: Layout, state: State, group: int) -> Float32[Array, "N V V C"]:
     kind = layout.groups[group].type
-    rows = slice(layout.starts[group], layout.starts[group + 1])
+    rows = layout.rows_of(layout.groups[group].team)
     margin = kind.view_size
     owners = jnp.pad(_owners(layout, state), margin, constant_values=_OFF_MAP)
     offsets = margin + kind.view_start + jnp.arange(kind.view_size)
@@ -62,7 +62,7 @@ def _minimaps(layout: Layout, state: State, group: int) -> Float32[Array, "N V V
     """Each group's share of living agents by bin, plus 1 in the observer's own bin."""
     side, _ = num_bins(layout, group)
     size = layout.groups[group].type.view_size
-    rows = slice(layout.starts[group], layout.starts[group + 1])
+    rows = layout.rows_of(layout.groups[group].team)
     shares = []
     for k in range(len(layout.groups)):
         shown = (group + k) % len(layout.groups)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,108 +13,11 @@ import numpy as np
 from jax.typing import DTypeLike
 from jaxtyping import Array, Bool, Int32, Num, Shaped
 
+from swarmfield.environments.gridworld.agent_type import AgentType, Offset
 from swarmfield.types import SwarmfieldError
-
-Offset = tuple[int, int]
 
 LARGEST_MAP = 46_340
 """Side of the largest map whose cells have numbers below 2**31."""
-
-
-def disc(radius: float | int, size: int = 1, inner: float = 0.0) -> tuple[Offset, ...]:
-    """Cells whose distance from a body's centre is in [inner, radius], row by row.
-
-    Args:
-        radius: Outer radius, in cells.
-        size: Side of the body. The centre of an even body is a corner of cells.
-        inner: Inner radius, in cells.
-
-    Returns:
-        Offsets (dx, dy) from the body's left, top cell; x grows right, y grows down.
-    """
-    shift = (size - 1) / 2
-    reach = range(math.floor(shift - radius), math.ceil(shift + radius) + 1)
-    return tuple(
-        (dx, dy)
-        for dy in reach
-        for dx in reach
-        if inner**2 <= (dx - shift) ** 2 + (dy - shift) ** 2 <= radius**2
-    )
-
-
-@dataclass(frozen=True)
-class AgentType:
-    """One kind of body: what it can do, and what the world pays it.
-
-    Attributes:
-        name: For people.
-        size: Side of its square body, in cells; its position is the left, top cell.
-        hp: Hit points at the start, which are also the most it can have.
-        speed: Radius of its moves, in cells; a move is a jump to the cell.
-        view_radius: Radius of what it sees, in cells.
-        attack_radius: Radius of its attacks, in cells; 0 for none.
-        damage: Hit points taken by one of its hits.
-        recovery: Hit points it regains every step.
-        step_reward: Paid for every step alive.
-        attack_penalty: Paid for every attack, whatever it hits.
-        kill_reward: Paid to whoever kills it.
-        dead_penalty: What it gets in the step of its death, instead of all it had earned.
-    """
-
-    name: str
-    size: int = 1
-    hp: float = 1.0
-    speed: float = 1.0
-    view_radius: int = 4
-    attack_radius: float = 0.0
-    damage: float = 0.0
-    recovery: float = 0.0
-    step_reward: float = 0.0
-    attack_penalty: float = 0.0
-    kill_reward: float = 0.0
-    dead_penalty: float = 0.0
-
-    @cached_property
-    def moves(self) -> tuple[Offset, ...]:
-        """Offsets of the move actions, in the order of their numbers; staying is one of them."""
-        return disc(self.speed)
-
-    @cached_property
-    def attacks(self) -> tuple[Offset, ...]:
-        """Offsets of the cells that the attack actions hit; their numbers follow the moves'."""
-        return disc(self.attack_radius, self.size, inner=self.size / 2)
-
-    @property
-    def num_actions(self) -> int:
-        """How many actions it has."""
-        return len(self.moves) + len(self.attacks)
-
-    @property
-    def view_size(self) -> int:
-        """Side V of the square view."""
-        return 2 * self.view_radius + self.size % 2
-
-    @property
-    def view_start(self) -> int:
-        """Offset of the view's left column (and top row) from the position."""
-        return self.size // 2 - self.view_radius
-
-    @property
-    def num_levels(self) -> int:
-        """Levels of hit points that a packed observation tells apart: tenths, and zero."""
-        return round(self.hp * LEVELS_PER_HP) + 1
-
-    @cached_property
-    def view_mask(self) -> Bool[np.ndarray, "V V"]:
-        """The cells of the view that it sees: those inside the disc."""
-        mask = np.zeros((self.view_size, self.view_size), bool)
-        for dx, dy in disc(self.view_radius, self.size):
-            mask[dy - self.view_start, dx - self.view_start] = True
-        return mask
-
-
-LEVELS_PER_HP = 10
-"""A packed observation keeps hit points in tenths."""
 
 
 @dataclass(frozen=True)
@@ -124,32 +26,38 @@ class Group:
 
     Attributes:
         name: The group's name.
-        team: Its team's name; groups of one team stand next to each other.
+        team: Its team's name; groups of one team stand next to each other. None for bodies
+            that nobody plays, which come last.
         type: What its agents are.
         num_agents: How many there are.
     """
 
     name: str
-    team: str
+    team: str | None
     type: AgentType
     num_agents: int
 
 
 @dataclass(frozen=True)
 class RewardRule:
-    """Pays for attacks of one group that hit another and do not kill.
+    """Pays for attacks of one group that hit another and do not kill, or for those that do.
 
     Attributes:
         attacker: Index of the attacking group.
         victim: Index of the group that is hit.
         attacker_reward: Added to the attacker's reward.
         victim_reward: Added to the victim's reward, once for each hit.
+        company_reward: Added to the attacker's reward, once for each other attacker who hits
+            the same victim in the same step.
+        kills: Pay for kills; otherwise for hits that do not kill.
     """
 
     attacker: int
     victim: int
     attacker_reward: float = 0.0
     victim_reward: float = 0.0
+    company_reward: float = 0.0
+    kills: bool = False
 
 
 @dataclass(frozen=True)
@@ -189,6 +97,50 @@ class Layout:
             raise SwarmfieldError(
                 "bodies of more than one cell cannot be wounded yet: use size=1 or damage=0."
             )
+        self._check_teams()
+        self._check_hits()
+
+    def _check_teams(self) -> None:
+        teams = [group.team for group in self.groups]
+        idle = teams.index(None) if None in teams else len(teams)
+        if any(g.team is not None or g.type.num_actions > 1 for g in self.groups[idle:]):
+            raise SwarmfieldError(
+                "groups without a team must come last and can do nothing but stay: move them, and"
+                " give them speed=0 and attack_radius=0."
+            )
+        for name in self.team_names:
+            views = {(g.type.size, g.type.view_radius) for g in self.groups if g.team == name}
+            if len(views) > 1:
+                raise SwarmfieldError(
+                    f"the groups of team {name!r} have bodies and views {sorted(views)}: give all"
+                    " of a team the same size and view_radius."
+                )
+
+    def _check_hits(self) -> None:
+        fed = [i for i in range(len(self.groups)) if self._feeds(i) and self._attackers_of(i)]
+        if fed:
+            raise SwarmfieldError(
+                f"group {self.groups[fed[0]].name!r} is hit and regains hit points by kills, whose"
+                " order would decide its life: set kill_supply=0 for its victims."
+            )
+        for rule in self.rules:
+            told_apart = not rule.kills and self._attackers_of(rule.victim) == [rule.attacker]
+            if (rule.victim_reward or rule.company_reward) and not told_apart:
+                raise SwarmfieldError(
+                    "victim_reward and company_reward are for hits that do not kill, on victims"
+                    " whom one group alone can hit: leave them out of the other rules."
+                )
+
+    def _attackers_of(self, victim: int) -> list[int]:
+        """The groups that can hit a group."""
+        team = self.groups[victim].team
+        groups = enumerate(self.groups)
+        return [i for i, g in groups if g.type.attacks and (g.team != team or g.type.hits_own)]
+
+    def _feeds(self, attacker: int) -> bool:
+        """Whether a group gains hit points by its kills."""
+        groups = enumerate(self.groups)
+        return any(g.type.kill_supply and attacker in self._attackers_of(i) for i, g in groups)
 
     @property
     def num_agents(self) -> int:
@@ -217,17 +169,31 @@ class Layout:
     @cached_property
     def team_names(self) -> tuple[str, ...]:
         """Every team once."""
-        return tuple(dict.fromkeys(group.team for group in self.groups))
+        return tuple(dict.fromkeys(g.team for g in self.groups if g.team is not None))
 
-    def groups_of(self, team: str) -> range:
+    def groups_of(self, team: str | None) -> range:
         """Indices of a team's groups."""
         members = [i for i, group in enumerate(self.groups) if group.team == team]
         return range(members[0], members[-1] + 1)
 
-    def rows_of(self, team: str) -> slice:
+    def rows_of(self, team: str | None) -> slice:
         """A team's rows in arrays `[N]` of all agents."""
         groups = self.groups_of(team)
         return slice(self.starts[groups[0]], self.starts[groups[-1] + 1])
+
+    def num_actions(self, group: int) -> int:
+        """Actions of a group's team: those of its most able type."""
+        team = self.groups[group].team
+        return max(g.type.num_actions for g in self.groups if g.team == team)
+
+    @cached_property
+    def offsets(self) -> tuple[tuple[Offset, ...], ...]:
+        """Where each group's actions lead or strike; what a type cannot do is staying."""
+        tables = [(*g.type.moves, *g.type.attacks) for g in self.groups]
+        missing = [self.num_actions(i) - len(table) for i, table in enumerate(tables)]
+        return tuple(
+            (*table, *[(0, 0)] * more) for table, more in zip(tables, missing, strict=True)
+        )
 
     @cached_property
     def body_size(self) -> int:
@@ -259,6 +225,15 @@ class Layout:
             return jnp.sum(by_group, axis=2, dtype=jnp.int32)
         bounds = pairwise(self.starts)
         return jnp.stack([jnp.sum(events[:, a:b], axis=1, dtype=jnp.int32) for a, b in bounds], 1)
+
+    def per_team(self, values: Int32[Array, "E K"]) -> Int32[Array, "E P"]:
+        """Sum over the groups of each team; bodies without a team are one more."""
+        owners = tuple(dict.fromkeys(group.team for group in self.groups))
+        if len(owners) == len(self.groups):
+            return values
+        columns = [self.groups_of(owner) for owner in owners]
+        sums = [jnp.sum(values[:, c.start : c.stop], axis=1, dtype=jnp.int32) for c in columns]
+        return jnp.stack(sums, axis=1)
 
     def per_agent(self, values: Sequence[float | int], dtype: DTypeLike) -> Shaped[Array, "1 _"]:
         """One value for each group, repeated for its agents."""

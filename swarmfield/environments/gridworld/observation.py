@@ -1,12 +1,12 @@
 """What agents see: packed for training, unpacked for networks, exact for people.
 
-Channels of a view are: wall; then for each group, the agent's own first and the others in cyclic
-order: presence, hit points over their maximum, and with `minimap` the share of that group's
-living agents in each bin of a coarse map, to which 1 is added in the agent's own bin. Cells off
-the map are 0 in every channel; of the others an agent sees those inside the disc of its view
-radius, while the coarse map fills the square. Features are: ten bits of the agent's number (with
-`id_bits`), its last action (one-hot), its last reward, and with `minimap` its position over the
-map's size.
+Channels of a view are: wall; then for each group, the first of the agent's team first and the
+others in cyclic order: presence, hit points over their maximum, and with `minimap` the share of
+that group's living agents in each bin of a coarse map, to which 1 is added in the agent's own
+bin. Cells off the map are 0 in every channel; of the others an agent sees those inside the disc of
+its view radius, while the coarse map fills the square. Features are: ten bits of the agent's
+number (with `id_bits`), its last action (one-hot), its last reward, and with `minimap` its position
+over the map's size.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float32, Int, Int32, Integer
 
-from swarmfield.environments.gridworld.layout import LEVELS_PER_HP, Layout
+from swarmfield.environments.gridworld.layout import Layout
 from swarmfield.environments.gridworld.occupancy import cells_of, draw_bodies
 from swarmfield.environments.gridworld.state import Minimap, Packed, State
 from swarmfield.types import Observation, Timestep
@@ -49,7 +49,8 @@ def pack_grid(layout: Layout, state: State) -> Integer[Array, "E H W"]:
     """One code for each cell of every world."""
     dtype = smallest_unsigned(code_starts(layout)[-1] - 1)
     starts = layout.per_agent(code_starts(layout)[:-1], jnp.int32)
-    codes = starts + _round(state.hp * LEVELS_PER_HP)
+    levels = layout.per_agent([g.type.levels_per_hp for g in layout.groups], jnp.float32)
+    codes = starts + _round(state.hp * levels)
     grid = state.walls.reshape(-1).astype(dtype)
     grid = draw_bodies(layout, grid, cells_of(layout, state), codes.astype(dtype))
     return grid.reshape(state.walls.shape)
@@ -84,7 +85,7 @@ def unpack(layout: Layout, group: int, timestep: Timestep, index: Int[Array, ""]
 
     Args:
         layout: The world.
-        group: A group whose agents see and act as this one does.
+        group: The first group of a team whose agents see and act as this one does.
         timestep: The team's timestep.
         index: The agent's row in the team.
     """
@@ -97,7 +98,8 @@ def unpack(layout: Layout, group: int, timestep: Timestep, index: Int[Array, ""]
         view = _add_minimap(layout, group, view, packed.minimap, x, y)
     if not layout.features:
         return Observation(view, None)
-    number = jnp.asarray(layout.starts)[packed.perspective] + index
+    first = [layout.rows_of(name).start for name in layout.team_names]
+    number = jnp.asarray(first)[packed.perspective] + index
     action, reward = timestep.last_action[index], timestep.reward[index]
     return Observation(view, features(layout, group, number, action, reward, x, y))
 
@@ -112,7 +114,7 @@ def num_features(layout: Layout, group: int) -> int:
     if not layout.features:
         return 0
     bits = _ID_BITS if layout.id_bits else 0
-    return bits + layout.groups[group].type.num_actions + 1 + (2 if layout.minimap else 0)
+    return bits + layout.num_actions(group) + 1 + (2 if layout.minimap else 0)
 
 
 def _window(layout: Layout, group: int, grid: Array, x: Array, y: Array) -> Array:
@@ -133,12 +135,13 @@ def _window(layout: Layout, group: int, grid: Array, x: Array, y: Array) -> Arra
     return jnp.where(seen, rows, 0)
 
 
-def _channels_of_codes(layout: Layout) -> Float32[np.ndarray, "K codes C"]:
-    """The channels of each grid code, as each group sees it; 0 where the minimap belongs."""
+def _channels_of_codes(layout: Layout) -> Float32[np.ndarray, "P codes C"]:
+    """The channels of each grid code, as each team sees it; 0 where the minimap belongs."""
     starts = code_starts(layout)
-    table = np.zeros((len(layout.groups), starts[-1], num_channels(layout)), np.float32)
+    observers = [layout.groups_of(name)[0] for name in layout.team_names]
+    table = np.zeros((len(observers), starts[-1], num_channels(layout)), np.float32)
     table[:, _WALL, 0] = 1
-    for observer, channels in enumerate(table):
+    for observer, channels in zip(observers, table, strict=True):
         for shown, first in enumerate(starts[:-1]):
             presence = _first_channel(layout, (shown - observer) % len(layout.groups))
             levels = np.arange(layout.groups[shown].type.num_levels, dtype=np.float32)
@@ -172,7 +175,7 @@ def features(
     layout: Layout, group: int, number: Array, action: Array, reward: Array, x: Array, y: Array
 ) -> Float32[Array, " F"]:
     """One agent's feature vector."""
-    num_actions = layout.groups[group].type.num_actions
+    num_actions = layout.num_actions(group)
     bits = (number.astype(jnp.int32) >> np.arange(_ID_BITS)) & 1 if layout.id_bits else np.zeros(0)
     place = divide(jnp.stack([x, y]), layout.map_size) if layout.minimap else np.zeros(0)
     last_action = action == jnp.arange(num_actions, dtype=action.dtype)

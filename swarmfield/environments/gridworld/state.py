@@ -9,7 +9,7 @@ from jaxtyping import Array, Bool, Float32, Int32, Integer, UInt, UInt8, UInt32
 
 
 class Tally(NamedTuple):
-    """Totals since the reset, by group: hits made, hits taken, kills made."""
+    """Totals since the reset, by group: hits on others than the own team, hits taken, kills."""
 
     hits: Int32[Array, "*E K"]
     struck: Int32[Array, "*E K"]
@@ -68,7 +68,7 @@ class Packed(eqx.Module):
     """What all agents of a team see, in the smallest integers that hold it.
 
     Attributes:
-        grid: One code a cell: 0 empty, 1 wall, else a group and its hit points in tenths.
+        grid: One code a cell: 0 empty, 1 wall, else a group and the level of its hit points.
         minimap: The coarse map, or None without one.
         perspective: Index of the team that looks.
     """

@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float32, Int, Int32, Integer
+from jaxtyping import Array, Bool, Float32, Int, Int32, Integer, UInt8
 
 from swarmfield.batching import flat_batched
 from swarmfield.environments.gridworld.engine import advance
@@ -30,7 +31,6 @@ from swarmfield.types import (
     Observation,
     PRNGKey,
     Scene,
-    SwarmfieldError,
     TeamSpec,
     Timestep,
 )
@@ -46,10 +46,12 @@ class GridWorld:
         name: Its name in the registry.
         layout: Map, groups, reward rules and options.
         place: `(layout, keys [E]) -> Placement`, the starting positions.
-        measure: `(tally, alive of each group, team) -> measures` of the team of that index.
+        measure: `(tally, alive, team) -> measures` of the team of that index, from totals of
+            each team; those of bodies without a team are one more.
         max_steps: Steps after which an episode is truncated.
         interchangeable: Both sides have the same agents.
         description: One line for people.
+        home: The team on the first side, which learns; the first team if None.
     """
 
     name: str
@@ -59,31 +61,32 @@ class GridWorld:
     max_steps: int
     interchangeable: bool
     description: str
-
-    def __post_init__(self) -> None:
-        for team in self.layout.team_names:
-            if len(self.layout.groups_of(team)) > 1:
-                raise SwarmfieldError(f"team {team!r} has several groups, which is not supported.")
+    home: str | None = None
 
     @cached_property
     def teams(self) -> tuple[TeamSpec, ...]:
-        """Every team's specification."""
-        return tuple(
-            TeamSpec(
-                name=group.team,
-                num_agents=group.num_agents,
-                actions=Discrete(group.type.num_actions),
-                view=(group.type.view_size, group.type.view_size, num_channels(self.layout)),
-                features=num_features(self.layout, i),
-                cells=(self.layout.map_size, self.layout.map_size),
-            )
-            for i, group in enumerate(self.layout.groups)
+        """Every team's specification; the kinds of its agents are its groups."""
+        return tuple(self._specify(name) for name in self.layout.team_names)
+
+    def _specify(self, team: str) -> TeamSpec:
+        layout, rows, first = self.layout, self.layout.rows_of(team), self._index(team)
+        side = layout.groups[first].type.view_size
+        return TeamSpec(
+            name=team,
+            num_agents=rows.stop - rows.start,
+            actions=Discrete(layout.num_actions(first)),
+            view=(side, side, num_channels(layout)),
+            features=num_features(layout, first),
+            num_kinds=len(layout.groups_of(team)),
+            cells=(layout.map_size, layout.map_size),
         )
 
     @property
     def sides(self) -> tuple[tuple[str, ...], ...]:
         """Each team is a side."""
-        return tuple((name,) for name in self.layout.team_names)
+        names = self.layout.team_names
+        home = self.home or names[0]
+        return ((home,), *((name,) for name in names if name != home))
 
     @property
     def extent(self) -> tuple[float, float]:
@@ -115,7 +118,7 @@ class GridWorld:
         return unpack(self.layout, self._index(team), timestep, index)
 
     def scene(self, state: State) -> Scene:
-        """Every body, its share of hit points, and the walls."""
+        """Every body, its share of hit points, and the walls; bodies without a team come last."""
         most = [group.type.hp for group in self.layout.groups]
         level = state.hp / self.layout.per_agent(most, jnp.float32)[0]
         bodies = [group.type.size for group in self.layout.groups]
@@ -131,7 +134,7 @@ class GridWorld:
         placement = self.place(layout, keys)
         shape = placement.x.shape
         types = [group.type for group in layout.groups]
-        none = layout.per_agent([kind.num_actions for kind in types], jnp.int32)
+        none = layout.per_agent([layout.num_actions(i) for i in range(len(types))], jnp.int32)
         zeros = jnp.zeros((shape[0], len(layout.groups)), jnp.int32)
         state = State(
             x=placement.x,
@@ -154,7 +157,11 @@ class GridWorld:
     def _step_in_order(
         self, orders: Orders, state: State, actions: dict[str, Array]
     ) -> tuple[State, dict[str, Timestep]]:
-        joint = jnp.concatenate([actions[name] for name in self.layout.team_names], axis=1)
+        parts = [actions[name] for name in self.layout.team_names]
+        if sum(part.shape[1] for part in parts) < self.layout.num_agents:
+            idle = self.layout.rows_of(None)
+            parts += [jnp.zeros_like(state.last_action[:, idle], parts[0].dtype)]
+        joint = jnp.concatenate(parts, axis=1)
         state, died = advance(self.layout, state, joint, orders)
         return state, self._timesteps(state, died)
 
@@ -163,36 +170,54 @@ class GridWorld:
         living = self.layout.count(state.alive)
         over = jnp.any(living == 0, axis=1, keepdims=True)
         terminated = died | (over & state.alive)
+        tally = jax.tree.map(self.layout.per_team, state.tally)
+        living = self.layout.per_team(living)
         return {
-            name: self._timestep(i, name, state, terminated, grid, living)
+            name: self._timestep(name, state, terminated, grid, self.measure(tally, living, i))
             for i, name in enumerate(self.layout.team_names)
         }
 
     def _timestep(
-        self, team: int, name: str, state: State, terminated: Array, grid: Array, living: Array
+        self, name: str, state: State, terminated: Array, grid: Array, measures: dict[str, Array]
     ) -> Timestep:
-        rows = self.layout.rows_of(name)
+        rows, first = self.layout.rows_of(name), self._index(name)
+        team = self.layout.team_names.index(name)
         shape = state.x[:, rows].shape
         position = jnp.stack([state.x[:, rows], state.y[:, rows]], axis=-1)
         return Timestep(
             shared=Packed(
                 grid=grid,
-                minimap=pack_minimap(self.layout, state, team) if self.layout.minimap else None,
+                minimap=pack_minimap(self.layout, state, first) if self.layout.minimap else None,
                 perspective=jnp.full(shape[0], team, jnp.uint8),
             ),
             own=None,
             first=state.steps == 0,
             alive=state.alive[:, rows],
-            legal=None,
-            kind=jnp.zeros(shape, jnp.uint8),
+            legal=self._legal(name, shape[0]),
+            kind=self._kind(name, shape[0]),
             position=position.astype(self._position_type),
             last_action=state.last_action[:, rows],
             reward=state.reward[:, rows],
             terminated=terminated[:, rows],
             truncated=state.steps >= self.max_steps,
             trained=jnp.ones(shape, bool),
-            measures=self.measure(state.tally, living, team),
+            measures=measures,
         )
+
+    def _kind(self, team: str, num_worlds: int) -> UInt8[Array, "E N"]:
+        """Which of its team's groups each agent is in."""
+        sizes = [self.layout.groups[i].num_agents for i in self.layout.groups_of(team)]
+        kinds = np.repeat(np.arange(len(sizes), dtype=np.uint8), sizes)
+        return jnp.broadcast_to(kinds, (num_worlds, len(kinds)))
+
+    def _legal(self, team: str, num_worlds: int) -> Bool[Array, "E N A"] | None:
+        """What each agent's type can do, or None where that is everything."""
+        groups = [self.layout.groups[i] for i in self.layout.groups_of(team)]
+        counts = [group.type.num_actions for group in groups]
+        if len(set(counts)) == 1:
+            return None
+        can = np.repeat(counts, [g.num_agents for g in groups])[:, None] > np.arange(max(counts))
+        return jnp.broadcast_to(can, (num_worlds, *can.shape))
 
     @property
     def _action_type(self) -> type:

@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pytest
 
-from swarmfield.environments import make
+from swarmfield.environments import ENVIRONMENTS, make
 from swarmfield.environments.gridworld import adversarial_pursuit, battle
 from swarmfield.environments.gridworld.placement import RandomPlacement
 from swarmfield.types import Discrete, SwarmfieldError
@@ -25,6 +25,19 @@ BAD = [
     ("adversarial_pursuit", {"map_size": 20, "num_agents": 50}, "at least"),
     ("adversarial_pursuit", {"max_steps": -3}, "max-steps"),
     ("adversarial_pursuit", {"tag_penalty": float("-inf")}, "finite"),
+    ("battlefield", {"map_size": 45}, "at least 46"),
+    ("battlefield", {"num_agents": 9}, "even"),
+    ("battlefield", {"map_size": 46, "num_agents": 2000}, "at least"),
+    ("battlefield", {"kill_reward": float("nan")}, "finite"),
+    ("combined_arms", {"map_size": 15}, "at least 16"),
+    ("combined_arms", {"num_agents": 2}, "at least 4"),
+    ("combined_arms", {"map_size": 16, "num_agents": 400}, "at least"),
+    ("tiger_deer", {"map_size": 9}, "at least 10"),
+    ("tiger_deer", {"map_size": 10, "num_agents": 2}, "tigers"),
+    ("tiger_deer", {"deer_attacked": float("inf")}, "finite"),
+    ("gather", {"map_size": 29}, "at least 30"),
+    ("gather", {"map_size": 30, "num_agents": 1000}, "omnivores"),
+    ("gather", {"max_steps": 0}, "max-steps"),
 ]
 
 
@@ -60,6 +73,69 @@ def test_defaults():
 def test_options_choose_channels_and_features(options, view, features):
     team = make("battle", **options).teams[0]
     assert (team.view, team.features) == (view, features)
+
+
+def test_defaults_of_the_other_worlds():
+    sizes = {
+        name: [team.num_agents for team in make(name).teams]
+        for name in ("battlefield", "combined_arms", "tiger_deer", "gather")
+    }
+    assert sizes == {
+        "battlefield": [12, 12],
+        "combined_arms": [81, 81],
+        "tiger_deer": [101, 20],
+        "gather": [495],
+    }
+    (red, blue), deer_and_tigers, gather = (
+        make("combined_arms").teams,
+        make("tiger_deer"),
+        make("gather"),
+    )
+    assert red == blue._replace(name="red")
+    assert (red.actions, red.view, red.features, red.num_kinds) == (
+        Discrete(25),
+        (13, 13, 13),
+        28,
+        2,
+    )
+    assert deer_and_tigers.sides == (("tiger",), ("deer",))
+    assert [team.actions for team in deer_and_tigers.teams] == [Discrete(5), Discrete(9)]
+    assert gather.sides == (("omnivore",),)
+    assert gather.teams[0].actions == Discrete(33)
+    assert gather.description.startswith("Gather: 495 omnivores and 2272 pieces of food on a 200")
+
+
+@pytest.mark.parametrize(
+    ("name", "num_agents", "teams"),
+    [
+        ("battlefield", 6, [3, 3]),
+        ("battlefield", 3000, [1500, 1500]),
+        ("combined_arms", 6, [3, 3]),
+        ("combined_arms", 3000, [1500, 1500]),
+        ("tiger_deer", 50, [250, 50]),
+        ("gather", 7, [7]),
+        ("gather", 3000, [3000]),
+    ],
+)
+def test_any_number_of_agents_finds_places(name, num_agents, teams):
+    env = make(name, num_agents=num_agents)
+    assert [team.num_agents for team in env.teams] == teams
+    state, _ = jax.jit(env.reset)(jax.random.key(0))
+    x, y, walls = (np.asarray(part) for part in (state.x, state.y, state.walls))
+    assert bodies(env, x, y, walls).max() == 1
+
+
+def test_melee_soldiers_have_fewer_actions():
+    env = make("combined_arms", map_size=18)
+    state, timesteps = jax.jit(env.reset)(jax.random.key(0))
+    blue = timesteps["blue"]
+    assert np.asarray(blue.kind).tolist() == [0] * 6 + [1] * 3
+    assert np.asarray(blue.legal).sum(axis=1).tolist() == [9] * 6 + [25] * 3
+    # What a type cannot do is staying: here one row up for those who can.
+    actions = {name: np.full(9, 13 + 7) for name in ("red", "blue")}
+    after, _ = jax.jit(env.step)(jax.random.key(0), state, actions)
+    np.testing.assert_array_equal(after.x, state.x)
+    np.testing.assert_array_equal(after.reward[:6], np.full(6, np.float32(-0.005)))
 
 
 @pytest.mark.parametrize("num_agents", [2, 6, 100, 128, 1000, 10_000, 1_000_000])
@@ -149,7 +225,7 @@ def test_one_cell_bodies_are_placed_uniformly():
 
 
 def test_equal_configurations_are_equal_environments():
-    for name in ("battle", "adversarial_pursuit"):
+    for name in ENVIRONMENTS:
         assert make(name) == make(name)
         assert hash(make(name)) == hash(make(name))
     assert make("battle") != make("battle", map_size=41)

@@ -11,15 +11,19 @@ import numpy as np
 import pytest
 from reference import play_step
 
+from swarmfield.environments import make
 from swarmfield.environments.gridworld import adversarial_pursuit, battle
+from swarmfield.environments.gridworld.agent_type import AgentType
 from swarmfield.environments.gridworld.attacks import nth_smallest
-from swarmfield.environments.gridworld.layout import AgentType, Group, Layout
+from swarmfield.environments.gridworld.layout import Group, Layout
 from swarmfield.environments.gridworld.occupancy import ring
 from swarmfield.environments.gridworld.order import draw_orders, hash_priority, id_priority
 from swarmfield.environments.gridworld.state import Orders, State, Tally
 from swarmfield.types import SwarmfieldError
 
 SIZE = 9
+# A soldier of Combined Arms who kills and is then killed.
+MOST_AFTER_DEATH = 5.0
 KEEP = ("x", "y", "hp", "alive", "reward")
 
 
@@ -45,7 +49,14 @@ RUNNERS = dataclasses.replace(
         SIZE, (Group("red", "red", RUNNER, 9), Group("blue", "blue", RUNNER, 12)), rules=()
     ),
 )
-WORLDS = {"soldiers": SOLDIERS, "hunt": HUNT, "runners": RUNNERS}
+WORLDS = {
+    "soldiers": SOLDIERS,
+    "hunt": HUNT,
+    "runners": RUNNERS,
+    "arms": crowded(make("combined_arms"), SIZE, 5, 7, 6, 5),
+    "tigers": crowded(make("tiger_deer"), SIZE, 9, 14),
+    "gatherers": crowded(make("gather", map_size=30), SIZE, 14, 12),
+}
 
 
 @functools.cache
@@ -123,7 +134,7 @@ def test_bodies_never_overlap_and_hit_points_stay_in_range(seed):
             check_bodies(env, state)
             for team in env.teams:
                 over = ~np.asarray(timesteps[team.name].alive)
-                assert not np.any(np.asarray(timesteps[team.name].reward)[over] > 0.11)
+                assert not np.any(np.asarray(timesteps[team.name].reward)[over] > MOST_AFTER_DEATH)
 
 
 @pytest.mark.parametrize("name", ["soldiers", "hunt"])
