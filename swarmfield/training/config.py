@@ -214,10 +214,10 @@ def from_dict(plain: Mapping[str, Any]) -> Job:
     Raises:
         SwarmfieldError: If something is missing or not allowed.
     """
-    names = {item.name for item in dataclasses.fields(TrainConfig)} - {"env", "algo"}
-    names -= LATER - set(plain) if isinstance(plain, Mapping) else set()
     if not isinstance(plain, Mapping):
         raise SwarmfieldError(f"A run's config.json holds {plain!r} where a job should be.")
+    names = {item.name for item in dataclasses.fields(TrainConfig)} - {"env", "algo"}
+    names -= LATER - set(plain)
     missing = ({"algorithm", "environment", "env", "algo"} | names) - set(plain)
     if missing:
         raise SwarmfieldError(

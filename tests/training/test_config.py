@@ -80,6 +80,22 @@ def test_ranges_of_seeds(seeds: str, expected: list[int]) -> None:
     assert make_job("iql", "battle", seeds=seeds).config.seed_list == expected
 
 
+def test_a_job_of_an_earlier_version_has_the_defaults_of_later_options() -> None:
+    plain = to_dict(JOBS["plain"])
+    for name in ("reward", "incremental", "pool_size", "pool_sampling"):
+        del plain[name]
+    assert from_dict(plain) == JOBS["plain"]
+
+
+def test_options_within_options() -> None:
+    config = make_job("iql", "battle", incremental={"start": 0.2}).config
+    assert config.incremental.start == 0.2
+    assert config.incremental.step == 0.2
+    named = refused(incremental={"begin": 0.2})
+    assert named.startswith("There is no option incremental.begin")
+    assert refused(incremental={"start": "half"}).startswith("incremental.start is 'half'")
+
+
 def test_one_seed() -> None:
     assert make_job("iql", "battle", seed=5).config.seed_list == [5]
     assert make_job("iql", "battle", seed=2**32 - 1).config.seed_list == [2**32 - 1]
