@@ -134,6 +134,7 @@ class Experiment(NamedTuple):
         claims: What the paper concludes.
         reported: The paper's figures, by arm and column title.
         films: Whether the report shows an episode of each arm instead of curves.
+        population: How many agents learn, where experiments of one register differ in that alone.
     """
 
     name: str
@@ -148,6 +149,7 @@ class Experiment(NamedTuple):
     claims: tuple[Claim, ...] = ()
     reported: Mapping[tuple[str, str], str] = MappingProxyType({})
     films: bool = False
+    population: int | None = None
 
     def trials_at(self, scale: Scale) -> tuple[Trial, ...]:
         """The trials of a scale."""

@@ -21,6 +21,35 @@ _SETTLED = 1 / 3
 """From this share of the run on, all is shown; what lies far off before it is cut."""
 
 
+def sizes(
+    scores: Mapping[str, Mapping[int, tuple[float, float, float]]], title: str, path: Path
+) -> None:
+    """Draw scores of many methods against how many agents there are.
+
+    Args:
+        scores: From each method to the middle and both ends of its score, by number of agents.
+        title: What the scores are.
+        path: The picture to write.
+    """
+    with style():
+        figure = new_figure(6.0, 4.4)
+        axes = figure.subplots()
+        looks = itertools.product(DASHES, ON_LIGHT)
+        for (name, by_size), (dashes, colour) in zip(scores.items(), looks, strict=False):
+            number = sorted(by_size)
+            middle, low, high = np.array([by_size[n] for n in number]).T
+            axes.plot(number, middle, dashes, color=colour, marker="o", label=name)
+            axes.fill_between(number, low, high, color=colour, alpha=0.15, linewidth=0)
+        axes.set_title(title, fontsize=9.5)
+        axes.set_xlabel("agents that learn")
+        axes.set_xscale("log")
+        shown = sorted({number for by_size in scores.values() for number in by_size})
+        axes.set_xticks(shown, [str(number) for number in shown])
+        axes.minorticks_off()
+        figure.legend(loc="outside upper left", ncols=3)
+        save(figure, path)
+
+
 def comparison(runs: Mapping[str, Sequence[Row]], measures: Mapping[str, str], path: Path) -> None:
     """Draw measures of many methods against environment steps, a panel a measure.
 

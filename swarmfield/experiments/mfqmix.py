@@ -70,6 +70,7 @@ def _experiment(
         tuple(arms),
         _columns(size),
         claims=tuple(claims),
+        population=size,
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from swarmfield.curves import FEWEST_FOR_IQM, over_seeds
 from swarmfield.experiments.design import Arm, Claim, Column, Experiment, Scale
-from swarmfield.experiments.figures import comparison
+from swarmfield.experiments.figures import comparison, sizes
 from swarmfield.experiments.plan import slug
 from swarmfield.experiments.results import RUN, Results, Verdict, judge
 from swarmfield.tables import markdown
@@ -20,6 +20,7 @@ from swarmfield.types import SwarmfieldError
 
 NOTHING = "-"
 _PANELS = 3
+_FEWEST_SIZES = 2
 
 
 def write(
@@ -49,6 +50,7 @@ def write(
     write_json(output / "results.json", _figures(found))
     made = [results for results in found if _arms_made(results)]
     parts = [_head(name, found, scale, root), *(_section(results, output) for results in made)]
+    parts += _across_sizes(made, output)
     if missing := [f"`{results.experiment.name}`" for results in found if results not in made]:
         parts.append(f"Nothing of these is finished: {', '.join(missing)}.")
     report = output / "report.md"
@@ -123,6 +125,35 @@ def _table(results: Results, arms: Sequence[Arm]) -> str:
             columns.append([f"{title} (paper)", *theirs])
     head, *rows = zip(*columns, strict=True)
     return markdown(head, rows)
+
+
+def _across_sizes(found: Sequence[Results], output: Path) -> list[str]:
+    """The first measure of experiments that differ in how many agents there are."""
+    by_register: dict[str, list[Results]] = {}
+    for results in found:
+        if results.experiment.population is not None:
+            by_register.setdefault(results.experiment.register, []).append(results)
+    pictures = []
+    for register, each in by_register.items():
+        if len(each) < _FEWEST_SIZES:
+            continue
+        title, path = each[0].experiment.columns[0].title, output / f"{slug(register)}-sizes.png"
+        sizes(_scores_by_size(each, title), f"{register}: {title}", path)
+        pictures.append(f"![{register}, against the number of agents]({path.name})")
+    return ["## Against the number of agents", *pictures] if pictures else []
+
+
+def _scores_by_size(
+    found: Sequence[Results], title: str
+) -> dict[str, dict[int, tuple[float, float, float]]]:
+    """Middle and ends of every method's score, by the number of agents."""
+    scores: dict[str, dict[int, tuple[float, float, float]]] = {}
+    for results in found:
+        assert results.experiment.population is not None
+        for arm in _arms_made(results):
+            middle, low, high = (float(x) for x in over_seeds(results.scores(arm, title)))
+            scores.setdefault(arm.name, {})[results.experiment.population] = (middle, low, high)
+    return scores
 
 
 def _seeds(results: Results, arm: Arm) -> str:

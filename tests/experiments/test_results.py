@@ -8,6 +8,7 @@ import pytest
 from swarmfield.comparisons import difference_interval
 from swarmfield.curves import over_seeds
 from swarmfield.experiments.design import Arm, Budget, Claim, Column, Experiment, Task, Trial
+from swarmfield.experiments.plan import slug
 from swarmfield.experiments.report import write
 from swarmfield.experiments.results import Results, judge
 from swarmfield.training.config import make_job, to_dict
@@ -208,6 +209,20 @@ def test_an_experiment_of_which_nothing_was_run_is_only_named(root: Path) -> Non
     text = write("paper", [other, experiment()], "smoke", root, root / "report").read_text()
     assert "Nothing of these is finished: `paper/other`." in text
     assert "Another" not in text
+
+
+def test_experiments_of_several_sizes_are_drawn_against_the_size(root: Path) -> None:
+    finished(root / "smoke" / "elsewhere" / "a", [1.0, 2.0, 3.0, 4.0])
+    small = experiment()._replace(population=5)
+    large = experiment()._replace(
+        name="paper/large", population=50, task=experiment().task._replace(name="elsewhere")
+    )
+    text = write("paper", [small, large], "smoke", root, root / "report").read_text()
+    picture = f"{slug(small.register)}-sizes.png"
+    assert f"]({picture})" in text
+    assert (root / "report" / picture).stat().st_size > 1000
+    alone = write("paper", [small], "smoke", root, root / "alone").read_text()
+    assert "Against the number of agents" not in alone
 
 
 def test_where_only_figures_are_kept_there_is_no_film(root: Path) -> None:
