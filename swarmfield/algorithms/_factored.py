@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -33,6 +33,9 @@ class FactoredConfig(QLearningConfig):
 
     batch_size: int = 2560
     """Agent transitions an update, of whole steps: 256 of a team of ten."""
+    exploration: Literal["boltzmann", "epsilon"] = "epsilon"
+    """Sample in proportion to exp(Q / T), or uniformly with probability epsilon. What rises with
+    values gives them no scale that a temperature could be set against."""
     identity: Identity = "none"
     """Whether agents are told who they are: by numbers that are learned, or by one-hots. Either
     ties a policy to the size of its team."""

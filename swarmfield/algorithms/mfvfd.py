@@ -30,8 +30,6 @@ class MFVFDConfig(FactoredConfig):
     target: Literal["double", "max", "boltzmann"] = "max"
     """Bootstrap on the target network's own choice, on the online network's, or on the Boltzmann
     policy's expectation."""
-    exploration: Literal["boltzmann", "epsilon"] = "epsilon"
-    """Sample in proportion to exp(Q / T), or uniformly with probability epsilon."""
 
 
 class Others(eqx.Module):

@@ -15,16 +15,18 @@ SIZES = (5, 10, 25, 50)
 
 _TEAM = {"reward": "team"}
 _GROWING = {**_TEAM, "incremental": {"start": 0.2, "step": 0.2, "every": 0.15}}
+_EPSILON = {"exploration": "epsilon"}
+"""For all: values of a team have no scale that a temperature could be set against."""
 _BRIEF = {"batch_size": 64, "warmup": 0, "capacity": 4000}
 _LAPTOP_STEPS = {5: 160_000, 10: 160_000, 25: 96_000, 50: 48_000}
 
 IQL, MFQ, VDN, QMIX, MFQMIX = (
-    Arm(name, name, training=_TEAM) for name in ("iql", "mfq", "vdn", "qmix", "mfqmix")
+    Arm(name, name, _EPSILON, _TEAM) for name in ("iql", "mfq", "vdn", "qmix", "mfqmix")
 )
-MFQ_ALONE = Arm("mfq, own rewards", "mfq")
-MFVFD_ALONE = Arm("mfvfd, own rewards", "mfvfd")
-MFQ_GROWING = Arm("mfq, incremental", "mfq", training=_GROWING)
-MFQMIX_GROWING = Arm("mfqmix, incremental", "mfqmix", training=_GROWING)
+MFQ_ALONE = Arm("mfq, own rewards", "mfq", _EPSILON)
+MFVFD_ALONE = Arm("mfvfd, own rewards", "mfvfd", _EPSILON)
+MFQ_GROWING = Arm("mfq, incremental", "mfq", _EPSILON, _GROWING)
+MFQMIX_GROWING = Arm("mfqmix, incremental", "mfqmix", _EPSILON, _GROWING)
 
 
 def _task(size: int) -> Task:
