@@ -6,11 +6,19 @@ import jax
 import numpy as np
 import pytest
 
-from swarmfield.environments import ENVIRONMENTS, make
+from swarmfield.environments import make
 from swarmfield.environments.gridworld import adversarial_pursuit, battle
 from swarmfield.environments.gridworld.placement import RandomPlacement
 from swarmfield.types import Discrete, SwarmfieldError
 
+WORLDS = (
+    "battle",
+    "adversarial_pursuit",
+    "battlefield",
+    "combined_arms",
+    "tiger_deer",
+    "gather",
+)
 BAD = [
     ("battle", {"map_size": 5}, "at least 12"),
     ("battle", {"num_agents": 7}, "even"),
@@ -225,7 +233,7 @@ def test_one_cell_bodies_are_placed_uniformly():
 
 
 def test_equal_configurations_are_equal_environments():
-    for name in ENVIRONMENTS:
+    for name in WORLDS:
         assert make(name) == make(name)
         assert hash(make(name)) == hash(make(name))
     assert make("battle") != make("battle", map_size=41)
