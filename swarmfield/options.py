@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from numbers import Integral, Real
 from pathlib import Path
 from types import NoneType, UnionType
@@ -37,6 +37,23 @@ def suggest(name: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(name, known, n=1)
     listed = f"choose one of {', '.join(known)}"
     return f"did you mean {close[0]!r}? Otherwise {listed}" if close else listed
+
+
+def require(
+    config: Any, name: str, allowed: Callable[[Any], bool], wanted: str, prefix: str = ""
+) -> None:
+    """Refuse a field's value that is not allowed, saying what is wanted.
+
+    Args:
+        config: A dataclass.
+        name: The field's.
+        allowed: Whether a value is.
+        wanted: What is.
+        prefix: Put before the name, such as `env.`.
+    """
+    value = getattr(config, name)
+    if not allowed(value):
+        raise SwarmfieldError(f"{spelled(name, prefix)} is {value}, but must be {wanted}.")
 
 
 def typed(options: type, values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -17,13 +17,12 @@ from swarmfield.algorithms._factored_loss import (
     gradient_of,
     steps_of,
 )
-from swarmfield.algorithms._perception import Senses, player_of
+from swarmfield.algorithms._perception import Senses
 from swarmfield.algorithms._q_config import QLearningConfig
-from swarmfield.algorithms._q_learning import q_learning
+from swarmfield.algorithms._q_learning import new_network, q_learning
 from swarmfield.algorithms._q_loss import Parts
 from swarmfield.mean_field import Identity, MeanField, num_actions, with_identity
 from swarmfield.mixing import Mixer
-from swarmfield.networks import QNetwork
 from swarmfield.types import Algorithm, PRNGKey, TeamSpec, Transitions, Unpack
 
 
@@ -71,18 +70,14 @@ def factored(
         experience=config.replay("steps", -(-config.batch_size // team.num_agents)),
         init=partial(_init, parts),
         update=partial(_update, parts),
-        policy=player_of,
     )
 
 
 def _init(parts: FactoredParts, key: PRNGKey) -> FactoredLearner:
-    one, (key_network, key_mixer) = parts.one, jax.random.split(key)
-    network = QNetwork(
-        one.config.trunk, one.senses.team, one.num_actions, one.field.reader, key_network
-    )
-    mixer = parts.mixer.init(key_mixer)
-    target = jax.tree.map(jnp.copy, (network, mixer))
-    return FactoredLearner(network, mixer, target, one.descent.init((network, mixer)))
+    key_network, key_mixer = jax.random.split(key)
+    learned = new_network(parts.one, key_network), parts.mixer.init(key_mixer)
+    target = jax.tree.map(jnp.copy, learned)
+    return FactoredLearner(learned[0], learned[1], target, parts.one.descent.init(learned))
 
 
 def _update(

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from functools import partial
 
-from swarmfield.options import LARGEST_FLOAT, spelled
-from swarmfield.types import SwarmfieldError
+from swarmfield import options
+from swarmfield.options import LARGEST_FLOAT
 
 POSITIVE = f"above 0 and at most {LARGEST_FLOAT:.4g}"
 PROBABILITY = "a number from 0 to 1"
 NOT_NEGATIVE = f"from 0 to {LARGEST_FLOAT:.4g}"
 
 
-def require(config: Any, name: str, allowed: Callable[[Any], bool], wanted: str) -> None:
-    """Refuse a field's value that is not allowed, saying what is wanted."""
-    value = getattr(config, name)
-    if not allowed(value):
-        raise SwarmfieldError(f"{spelled(name, 'algo.')} is {value}, but must be {wanted}.")
+require = partial(options.require, prefix="algo.")
+"""`options.require` of an algorithm's options."""

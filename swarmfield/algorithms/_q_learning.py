@@ -73,9 +73,14 @@ def q_learning(
     )
 
 
-def _init(parts: Parts, key: PRNGKey) -> QLearner:
+def new_network(parts: Parts, key: PRNGKey) -> QNetwork:
+    """New parameters of the agents' network."""
     team, trunk = parts.senses.team, parts.config.trunk
-    network = QNetwork(trunk, team, parts.num_actions, parts.field.reader, key)
+    return QNetwork(trunk, team, parts.num_actions, parts.field.reader, key)
+
+
+def _init(parts: Parts, key: PRNGKey) -> QLearner:
+    network = new_network(parts, key)
     target = jax.tree.map(jnp.copy, network)
     followed = start_following(
         parts.senses.tracker, parts.descent, jax.random.fold_in(key, _TRACKER)

@@ -16,6 +16,7 @@ from swarmfield.registry import configure, lookup
 from swarmfield.training.incremental import IncrementalConfig
 from swarmfield.training.json_files import read_object
 from swarmfield.training.pool import Sampling
+from swarmfield.training.practice import OWN
 from swarmfield.training.terms import Reward
 from swarmfield.types import SwarmfieldError
 
@@ -26,7 +27,7 @@ MOST_AT_ONCE = 10**6
 
 MOST_SEEDS = 2**16
 
-NAMED_OPPONENTS = ("self", "pool", "random")
+NAMED_OPPONENTS = (*OWN, "random")
 """Opponents that are no folder of a run."""
 
 LATER = {"reward", "incremental", "pool_size", "pool_sampling"}

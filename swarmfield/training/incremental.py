@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from swarmfield.types import SwarmfieldError
+from swarmfield.options import require
 
 
 @dataclass(frozen=True)
@@ -28,16 +29,10 @@ class IncrementalConfig:
     algorithm's), falling to 0 until the next join."""
 
     def __post_init__(self) -> None:
+        check = partial(require, self, prefix="incremental.")
         for name in ("start", "step", "every"):
-            self._require(name, 0 < getattr(self, name) <= 1, "above 0 and at most 1")
-        self._require("newcomers_explore", 0 <= self.newcomers_explore < 1e6, "at least 0")
-
-    def _require(self, name: str, allowed: bool, wanted: str) -> None:
-        if not allowed:
-            raise SwarmfieldError(
-                f"--incremental.{name.replace('_', '-')} is {getattr(self, name)!r}, but must be "
-                f"{wanted}."
-            )
+            check(name, lambda x: 0 < x <= 1, "above 0 and at most 1")
+        check("newcomers_explore", lambda x: 0 <= x < 1e6, "at least 0")
 
     @property
     def is_on(self) -> bool:

@@ -27,6 +27,7 @@ from swarmfield.training.player import (
     load_frozen_opponent,
     require_same_reading,
 )
+from swarmfield.training.practice import OWN
 from swarmfield.training.setup import build_algorithm, opponent_kind
 from swarmfield.types import Environment, SwarmfieldError
 
@@ -154,8 +155,8 @@ def opposed(player: Player, kind: str | None = None, which: Which = "last") -> t
         return match_of(player, player.job.frozen), load_frozen_opponent(player)
     if kind is None:
         kind = opponent_kind(player.job, environment)
-        # Of a pool of past selves only the learner itself is kept with a policy.
-        kind = "self" if kind == "pool" else kind
+        # Of a pool of past selves it meets itself as it is now.
+        kind = "self" if kind in OWN else kind
     if kind == "random":
         return Match(environment, sides, player.policy, random_policy(sides.away)), None
     if not environment.interchangeable:

@@ -11,6 +11,9 @@ from jaxtyping import Array, Bool, Float, PyTree
 from swarmfield.training.pool import Pool, Sampling, first_pool, next_opponent
 from swarmfield.types import PRNGKey
 
+OWN = ("self", "pool")
+"""Opponents that are the learner itself, at some time."""
+
 _DRAW = 2**32 - 3
 """Folded into a run's key for draws from its pool, counted from there."""
 
@@ -31,7 +34,7 @@ class Practice(NamedTuple):
     @property
     def is_own(self) -> bool:
         """Whether the opponent is the learner at some time: it explores as the learner does."""
-        return self.kind in ("self", "pool")
+        return self.kind in OWN
 
     def first(self, policy: PyTree, given: PyTree) -> PyTree:
         """The opponent at the start: the learner's policy, or what was given."""

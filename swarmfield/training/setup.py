@@ -17,7 +17,7 @@ from swarmfield.options import typed
 from swarmfield.training.config import NAMED_OPPONENTS, Job
 from swarmfield.training.evaluate import Match
 from swarmfield.training.matchup import Policy, Sides, policy_of, random_policy, sides_of
-from swarmfield.training.practice import Practice
+from swarmfield.training.practice import OWN, Practice
 from swarmfield.training.program import Program
 from swarmfield.training.terms import Terms
 from swarmfield.types import Algorithm, Environment, Replay, Rollout, SwarmfieldError, TeamSpec
@@ -134,7 +134,7 @@ def _opponent(
 ) -> Policy | None:
     if sides.away is None:
         return None
-    if kind in ("self", "pool"):
+    if kind in OWN:
         return policy_of(algorithm)
     if kind == "random":
         return random_policy(sides.away)
@@ -150,7 +150,7 @@ def _matches(
     kind: str, environment: Environment, sides: Sides, learner: Policy, opponent: Policy | None
 ) -> dict[str, Match]:
     first = Match(environment, sides, learner, opponent)
-    if kind not in ("self", "pool") or sides.away is None:
+    if kind not in OWN or sides.away is None:
         return {"evaluation": first}
     against_random = first._replace(opponent=random_policy(sides.away))
     if kind == "pool":

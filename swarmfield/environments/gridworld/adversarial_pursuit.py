@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float32, Int32
 
 from swarmfield.environments.gridworld.agent_type import AgentType
-from swarmfield.environments.gridworld.density import check_fit, count_on, smallest_map_for
+from swarmfield.environments.gridworld.density import check_fit, choose_sizes, count_on
 from swarmfield.environments.gridworld.layout import LARGEST_MAP, Group, Layout, RewardRule
 from swarmfield.environments.gridworld.options import require_map
 from swarmfield.environments.gridworld.placement import RandomPlacement
@@ -23,6 +24,13 @@ _WALLS_PER_CELL = 0.03
 _PREDATORS_PER_CELL = 0.0125
 _PREY_PER_CELL = 0.025
 MOST_PREDATORS = int(LARGEST_MAP**2 * _PREDATORS_PER_CELL)
+
+_choose_sizes = partial(
+    choose_sizes,
+    default=DEFAULT_MAP,
+    least=SMALLEST_MAP,
+    per_cell=(_PREDATORS_PER_CELL, _PREY_PER_CELL),
+)
 
 
 @dataclass(frozen=True)
@@ -63,7 +71,7 @@ class AdversarialPursuitConfig:
 
 def build(config: AdversarialPursuitConfig) -> GridWorld:
     """Make the environment that a configuration describes."""
-    map_size, predators, prey = _choose_sizes(config)
+    map_size, predators, prey = _choose_sizes(config.map_size, config.num_agents)
     predator = AgentType(
         name="predator",
         size=2,
@@ -116,12 +124,3 @@ def num_predators(map_size: int) -> int:
 def num_prey(map_size: int) -> int:
     """Prey MAgent2 puts on a map."""
     return count_on(map_size, _PREY_PER_CELL)
-
-
-def _choose_sizes(config: AdversarialPursuitConfig) -> tuple[int, int, int]:
-    """Map size, predators and prey."""
-    if config.num_agents is None:
-        size = config.map_size or DEFAULT_MAP
-        return size, num_predators(size), num_prey(size)
-    size = config.map_size or smallest_map_for(config.num_agents, _PREDATORS_PER_CELL, SMALLEST_MAP)
-    return size, config.num_agents, 2 * config.num_agents

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float32, Int32
 
 from swarmfield.environments.gridworld.agent_type import AgentType
+from swarmfield.environments.gridworld.armies import ArmyConfig
 from swarmfield.environments.gridworld.formation import (
     Cells,
     FixedPlacement,
@@ -19,72 +20,33 @@ from swarmfield.environments.gridworld.formation import (
     join,
     rows,
 )
-from swarmfield.environments.gridworld.layout import LARGEST_MAP, Group, Layout, RewardRule
-from swarmfield.environments.gridworld.options import check_armies, refuse_crowd, require_map
+from swarmfield.environments.gridworld.layout import Group, Layout, RewardRule
+from swarmfield.environments.gridworld.options import choose_map
 from swarmfield.environments.gridworld.state import Tally
 from swarmfield.environments.gridworld.world import GridWorld
-from swarmfield.environments.options import require_count, require_rewards
-
-if TYPE_CHECKING:
-    from swarmfield.environments.gridworld.battlefield import BattlefieldConfig
 
 SMALLEST_MAP = 12
 DEFAULT_MAP = 40
-MOST_AGENTS = 2 * (LARGEST_MAP // 5) ** 2
 
 
 @dataclass(frozen=True)
-class BattleConfig:
+class BattleConfig(ArmyConfig):
     """Options of Battle."""
 
     map_size: int | None = None
     """Side of the square map, at least 12. Default: 40, or the smallest that holds num_agents."""
-    num_agents: int | None = None
-    """Agents of both teams together, an even number. Default: as many as MAgent2 puts there."""
     max_steps: int = 400
     """Steps after which an episode is cut off."""
     priority: Literal["random", "id"] = "random"
     """Who moves first: drawn anew every step, or MAgent2's order of ids, which favours blue."""
-    minimap: bool = True
-    """Show each agent a coarse map of both armies, and its own position."""
-    features: bool = True
-    """Give each agent a vector: its last action, last reward, and with the minimap its position."""
-    id_bits: bool = False
-    """Begin the vector with ten bits of the agent's number, as MAgent2 does."""
-    step_reward: float = -0.005
-    """Reward of every step alive."""
-    dead_penalty: float = -0.1
-    """Reward of the step in which an agent dies; it replaces what the agent earned in it."""
-    attack_penalty: float = -0.1
-    """Reward of every attack, whatever it hits."""
-    attack_opponent_reward: float = 0.2
-    """Added for a hit that does not kill."""
-    kill_reward: float = 5.0
-    """Added for a hit that kills."""
 
     def __post_init__(self) -> None:
-        if self.map_size is not None:
-            require_map("Battle", self.map_size, SMALLEST_MAP)
-        check_armies("Battle", self.num_agents, MOST_AGENTS)
-        require_count("max_steps", self.max_steps)
-        require_rewards(self, REWARDS)
-        if self.map_size is not None and self.num_agents is not None:
-            places = 2 * team_size(self.map_size)
-            refuse_crowd(self.map_size, self.num_agents, places, smallest_map)
-
-
-REWARDS = (
-    "step_reward",
-    "dead_penalty",
-    "attack_penalty",
-    "attack_opponent_reward",
-    "kill_reward",
-)
+        self.check("Battle", SMALLEST_MAP, lambda size: 2 * team_size(size), smallest_map)
 
 
 def build(config: BattleConfig) -> GridWorld:
     """Make the environment that a configuration describes."""
-    map_size = _choose_map(config)
+    map_size = choose_map(config.map_size, config.num_agents, DEFAULT_MAP, smallest_map)
     army = team_size(map_size) if config.num_agents is None else config.num_agents // 2
     return GridWorld(
         name="battle",
@@ -100,7 +62,7 @@ def build(config: BattleConfig) -> GridWorld:
     )
 
 
-def army_layout(config: BattleConfig | BattlefieldConfig, map_size: int, army: int) -> Layout:
+def army_layout(config: ArmyConfig, map_size: int, army: int) -> Layout:
     """Two teams of soldiers."""
     soldier = AgentType(
         name="soldier",
@@ -175,9 +137,3 @@ def _places(map_size: int) -> tuple[Cells, Cells]:
     red, blue = (block(x, y, map_size) for x in columns(map_size, count))
     army = min(len(red[0]), len(blue[0]))
     return (red[0][:army], red[1][:army]), (blue[0][:army], blue[1][:army])
-
-
-def _choose_map(config: BattleConfig) -> int:
-    if config.map_size is not None:
-        return config.map_size
-    return DEFAULT_MAP if config.num_agents is None else smallest_map(config.num_agents)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from jaxtyping import Bool
 
-from swarmfield.environments.gridworld.battle import REWARDS, army_layout, measure
+from swarmfield.environments.gridworld.armies import ArmyConfig
+from swarmfield.environments.gridworld.battle import army_layout, measure
 from swarmfield.environments.gridworld.formation import (
     GAP,
     Cells,
@@ -20,56 +20,24 @@ from swarmfield.environments.gridworld.formation import (
     join,
     rows,
 )
-from swarmfield.environments.gridworld.layout import LARGEST_MAP, Layout
+from swarmfield.environments.gridworld.layout import Layout
 from swarmfield.environments.gridworld.occupancy import ring
-from swarmfield.environments.gridworld.options import check_armies, refuse_crowd, require_map
 from swarmfield.environments.gridworld.world import GridWorld
-from swarmfield.environments.options import require_count, require_rewards
 
 SMALLEST_MAP = 46
 DEFAULT_MAP = 80
 FEWEST_COLUMNS = 4
-MOST_AGENTS = 2 * (LARGEST_MAP // 5) ** 2
 
 
 @dataclass(frozen=True)
-class BattlefieldConfig:
+class BattlefieldConfig(ArmyConfig):
     """Options of Battlefield."""
 
     map_size: int | None = None
     """Side of the square map, at least 46. Default: 80, or the smallest that holds num_agents."""
-    num_agents: int | None = None
-    """Agents of both teams together, an even number. Default: as many as MAgent2 puts there."""
-    max_steps: int = 1000
-    """Steps after which an episode is cut off."""
-    priority: Literal["random", "id"] = "random"
-    """Who moves first: drawn anew every step, or MAgent2's order of ids, red first."""
-    minimap: bool = True
-    """Show each agent a coarse map of both armies, and its own position."""
-    features: bool = True
-    """Give each agent a vector: its last action, last reward, and with the minimap its position."""
-    id_bits: bool = False
-    """Begin the vector with ten bits of the agent's number, as MAgent2 does."""
-    step_reward: float = -0.005
-    """Reward of every step alive."""
-    dead_penalty: float = -0.1
-    """Reward of the step in which an agent dies; it replaces what the agent earned in it."""
-    attack_penalty: float = -0.1
-    """Reward of every attack, whatever it hits."""
-    attack_opponent_reward: float = 0.2
-    """Added for a hit that does not kill."""
-    kill_reward: float = 5.0
-    """Added for a hit that kills."""
 
     def __post_init__(self) -> None:
-        if self.map_size is not None:
-            require_map("Battlefield", self.map_size, SMALLEST_MAP)
-        check_armies("Battlefield", self.num_agents, MOST_AGENTS)
-        require_count("max_steps", self.max_steps)
-        require_rewards(self, REWARDS)
-        if self.map_size is not None and self.num_agents is not None:
-            places = 2 * largest_army(self.map_size)
-            refuse_crowd(self.map_size, self.num_agents, places, smallest_map)
+        self.check("Battlefield", SMALLEST_MAP, lambda size: 2 * largest_army(size), smallest_map)
 
 
 def build(config: BattlefieldConfig) -> GridWorld:

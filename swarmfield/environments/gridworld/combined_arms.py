@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
 from swarmfield.environments.gridworld.agent_type import AgentType
-from swarmfield.environments.gridworld.battle import REWARDS, measure
+from swarmfield.environments.gridworld.armies import ArmyConfig
+from swarmfield.environments.gridworld.battle import measure
 from swarmfield.environments.gridworld.formation import (
     Cells,
     FixedPlacement,
@@ -19,21 +19,19 @@ from swarmfield.environments.gridworld.formation import (
     join,
     rows,
 )
-from swarmfield.environments.gridworld.layout import LARGEST_MAP, Group, Layout, RewardRule
-from swarmfield.environments.gridworld.options import check_armies, refuse_crowd, require_map
+from swarmfield.environments.gridworld.layout import Group, Layout, RewardRule
+from swarmfield.environments.gridworld.options import choose_map
 from swarmfield.environments.gridworld.world import GridWorld
-from swarmfield.environments.options import require_count, require_rewards
 from swarmfield.types import SwarmfieldError
 
 SMALLEST_MAP = 16
 DEFAULT_MAP = 45
 FEWEST_AGENTS = 4
-MOST_AGENTS = 2 * (LARGEST_MAP // 5) ** 2
 _FRIENDS = ((0, 1), (2, 3))
 
 
 @dataclass(frozen=True)
-class CombinedArmsConfig:
+class CombinedArmsConfig(ArmyConfig):
     """Options of Combined Arms."""
 
     map_size: int | None = None
@@ -41,47 +39,26 @@ class CombinedArmsConfig:
     num_agents: int | None = None
     """Agents of both teams together, an even number of at least 4; half of each team, rounded up,
     fights hand to hand. Default: as many as MAgent2 puts there."""
-    max_steps: int = 1000
-    """Steps after which an episode is cut off."""
-    priority: Literal["random", "id"] = "random"
-    """Who moves first: drawn anew every step, or MAgent2's order of ids, red first."""
-    minimap: bool = True
-    """Show each agent a coarse map of both armies, and its own position."""
-    features: bool = True
-    """Give each agent a vector: its last action, last reward, and with the minimap its position."""
-    id_bits: bool = False
-    """Begin the vector with ten bits of the agent's number, as MAgent2 does."""
-    step_reward: float = -0.005
-    """Reward of every step alive."""
     dead_penalty: float = -0.1
     """Reward of the step in which an agent dies; it replaces what the agent earned in it, but for
     what it had earned by a hit or a kill."""
-    attack_penalty: float = -0.1
-    """Reward of every attack, whatever it hits."""
     attack_opponent_reward: float = 0.2
     """Added for a hit on the enemy that does not kill."""
     kill_reward: float = 5.0
     """Added for a hit that kills an enemy."""
 
     def __post_init__(self) -> None:
-        if self.map_size is not None:
-            require_map("Combined Arms", self.map_size, SMALLEST_MAP)
-        check_armies("Combined Arms", self.num_agents, MOST_AGENTS)
+        self.check("Combined Arms", SMALLEST_MAP, largest_population, smallest_map)
         if self.num_agents is not None and self.num_agents < FEWEST_AGENTS:
             raise SwarmfieldError(
                 f"--env.num-agents is {self.num_agents}, but each of the two teams needs a melee"
                 " and a ranged soldier: choose at least 4."
             )
-        require_count("max_steps", self.max_steps)
-        require_rewards(self, REWARDS)
-        if self.map_size is not None and self.num_agents is not None:
-            places = largest_population(self.map_size)
-            refuse_crowd(self.map_size, self.num_agents, places, smallest_map)
 
 
 def build(config: CombinedArmsConfig) -> GridWorld:
     """Make the environment that a configuration describes."""
-    map_size = _choose_map(config)
+    map_size = choose_map(config.map_size, config.num_agents, DEFAULT_MAP, smallest_map)
     melee, ranged = _sizes(config, map_size)
     layout = Layout(
         map_size=map_size,
@@ -179,9 +156,3 @@ def _sizes(config: CombinedArmsConfig, map_size: int) -> tuple[int, int]:
         return army - army // 2, army // 2
     melee, ranged = (len(x) for x, _ in _places(map_size)[:2])
     return melee, ranged
-
-
-def _choose_map(config: CombinedArmsConfig) -> int:
-    if config.map_size is not None:
-        return config.map_size
-    return DEFAULT_MAP if config.num_agents is None else smallest_map(config.num_agents)

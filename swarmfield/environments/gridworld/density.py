@@ -6,6 +6,9 @@ import math
 
 from swarmfield.environments.gridworld.options import refuse_crowd
 
+Shares = tuple[float, float]
+"""Bodies of two kinds for each cell of a map; of the second a whole multiple of the first."""
+
 
 def count_on(map_size: int, per_cell: float) -> int:
     """Bodies that MAgent2 puts on a map."""
@@ -18,6 +21,26 @@ def smallest_map_for(count: int, per_cell: float, least: int) -> int:
     while count_on(size, per_cell) < count:
         size += 1
     return size
+
+
+def choose_sizes(
+    map_size: int | None, num_agents: int | None, default: int, least: int, per_cell: Shares
+) -> tuple[int, int, int]:
+    """Side of the map, and bodies of the first kind and of the second.
+
+    Args:
+        map_size: What was asked for, if anything.
+        num_agents: Of the first kind, if asked for; else as many of both as MAgent2 puts there.
+        default: Side of the map if nothing was asked for.
+        least: Side of the smallest map.
+        per_cell: Bodies of each kind.
+    """
+    first, second = per_cell
+    if num_agents is None:
+        size = map_size or default
+        return size, count_on(size, first), count_on(size, second)
+    size = map_size or smallest_map_for(num_agents, first, least)
+    return size, num_agents, round(second / first) * num_agents
 
 
 def check_fit(map_size: int, count: int, per_cell: float, least: int, who: str) -> None:

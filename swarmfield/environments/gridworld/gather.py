@@ -12,7 +12,7 @@ from jaxtyping import Array, Float32, Int32
 from swarmfield.environments.gridworld.agent_type import AgentType
 from swarmfield.environments.gridworld.formation import Cells, FixedPlacement, join
 from swarmfield.environments.gridworld.layout import LARGEST_MAP, Group, Layout, RewardRule
-from swarmfield.environments.gridworld.options import refuse_crowd, require_map
+from swarmfield.environments.gridworld.options import choose_map, refuse_crowd, require_map
 from swarmfield.environments.gridworld.state import Tally
 from swarmfield.environments.gridworld.world import GridWorld
 from swarmfield.environments.options import require_count, require_rewards
@@ -76,7 +76,7 @@ class GatherConfig:
 
 def build(config: GatherConfig) -> GridWorld:
     """Make the environment that a configuration describes."""
-    map_size = _choose_map(config)
+    map_size = choose_map(config.map_size, config.num_agents, DEFAULT_MAP, smallest_map)
     count, food = config.num_agents or num_places(map_size), len(food_places(map_size)[0])
     omnivore, meal = _kinds(config)
     layout = Layout(
@@ -189,9 +189,3 @@ def _once(cells: Cells) -> Cells:
     """Each cell where it comes first."""
     first = np.sort(np.unique(np.stack(cells), axis=1, return_index=True)[1])
     return cells[0][first], cells[1][first]
-
-
-def _choose_map(config: GatherConfig) -> int:
-    if config.map_size is not None:
-        return config.map_size
-    return DEFAULT_MAP if config.num_agents is None else smallest_map(config.num_agents)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from swarmfield.environments.gridworld.layout import LARGEST_MAP
-from swarmfield.environments.options import require_count
 from swarmfield.types import SwarmfieldError
 
 
@@ -18,16 +17,16 @@ def require_map(title: str, value: int, smallest: int) -> None:
         )
 
 
-def check_armies(title: str, num_agents: int | None, most: int) -> None:
-    """Refuse what two teams cannot share equally."""
-    if num_agents is None:
-        return
-    if num_agents < 2 or num_agents % 2:
-        raise SwarmfieldError(
-            f"--env.num-agents is {num_agents}, but {title} splits it into two equal teams:"
-            " choose an even number of at least 2."
-        )
-    require_count("num_agents", num_agents, most)
+def choose_map(
+    asked: int | None,
+    num_agents: int | None,
+    default: int,
+    smallest_map: Callable[[int], int],
+) -> int:
+    """The map that was asked for, or the smallest that holds the agents, or the default."""
+    if asked is not None:
+        return asked
+    return default if num_agents is None else smallest_map(num_agents)
 
 
 def refuse_crowd(

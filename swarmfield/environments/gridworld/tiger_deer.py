@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float32, Int32
 
 from swarmfield.environments.gridworld.agent_type import AgentType
-from swarmfield.environments.gridworld.density import check_fit, count_on, smallest_map_for
+from swarmfield.environments.gridworld.density import check_fit, choose_sizes, count_on
 from swarmfield.environments.gridworld.layout import LARGEST_MAP, Group, Layout, RewardRule
 from swarmfield.environments.gridworld.options import require_map
 from swarmfield.environments.gridworld.placement import RandomPlacement
@@ -22,9 +23,15 @@ DEFAULT_MAP = 45
 _WALLS_PER_CELL = 0.04
 _DEER_PER_CELL = 0.05
 _TIGERS_PER_CELL = 0.01
-_DEER_PER_TIGER = 5
 MOST_TIGERS = count_on(LARGEST_MAP, _TIGERS_PER_CELL)
 _DEER = 0
+
+_choose_sizes = partial(
+    choose_sizes,
+    default=DEFAULT_MAP,
+    least=SMALLEST_MAP,
+    per_cell=(_TIGERS_PER_CELL, _DEER_PER_CELL),
+)
 
 
 @dataclass(frozen=True)
@@ -65,7 +72,7 @@ class TigerDeerConfig:
 
 def build(config: TigerDeerConfig) -> GridWorld:
     """Make the environment that a configuration describes."""
-    map_size, tigers, deer = _choose_sizes(config)
+    map_size, tigers, deer = _choose_sizes(config.map_size, config.num_agents)
     walls = count_on(map_size, _WALLS_PER_CELL)
     prey = AgentType(
         name="deer", hp=5.0, view_radius=1, recovery=0.2, kill_supply=8.0, dead_penalty=-1.0
@@ -110,12 +117,3 @@ def measure(
         "kills": jnp.sum(tally.kills, axis=1).astype(jnp.float32),
         "alive": living[:, team].astype(jnp.float32),
     }
-
-
-def _choose_sizes(config: TigerDeerConfig) -> tuple[int, int, int]:
-    """Map size, tigers and deer."""
-    if config.num_agents is None:
-        size = config.map_size or DEFAULT_MAP
-        return size, count_on(size, _TIGERS_PER_CELL), count_on(size, _DEER_PER_CELL)
-    size = config.map_size or smallest_map_for(config.num_agents, _TIGERS_PER_CELL, SMALLEST_MAP)
-    return size, config.num_agents, _DEER_PER_TIGER * config.num_agents
