@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -20,6 +21,7 @@ from swarmfield.command_line import (
     run_and_rest,
     runs_and_rest,
     take_config_file,
+    value_of,
 )
 from swarmfield.console import print_evaluations
 from swarmfield.options import suggest
@@ -133,7 +135,7 @@ def _train(arguments: list[str]) -> None:
 def _job_of(arguments: list[str]) -> Any:
     from swarmfield.algorithms import ALGORITHMS
     from swarmfield.environments import ENVIRONMENTS
-    from swarmfield.training.config import Job, TrainConfig, read_job
+    from swarmfield.training.config import Job, read_job
 
     algorithm, environment, rest = _two_names(arguments)
     if algorithm in ENVIRONMENTS and environment in ALGORITHMS:
@@ -142,7 +144,6 @@ def _job_of(arguments: list[str]) -> Any:
         )
     algo = lookup(ALGORITHMS, algorithm, "algorithm").config
     env = lookup(ENVIRONMENTS, environment, "environment").config
-    options = TrainConfig[env, algo]
     given, rest = take_config_file(rest)
     default = None
     if given is not None:
@@ -153,8 +154,21 @@ def _job_of(arguments: list[str]) -> Any:
                 f"choose a file of {algorithm} in {environment}."
             )
         default = job.config
+    options, default = _with_opponent(env, algo, rest, default)
     config = parse(options, rest, f"swarmfield train {algorithm} {environment}", default)
     return Job(algorithm, environment, config)
+
+
+def _with_opponent(env: type, algo: type, arguments: list[str], default: Any) -> tuple[Any, Any]:
+    """The options there are, and their defaults: some belong to an opponent that learns too."""
+    from swarmfield.algorithms import ALGORITHMS
+    from swarmfield.training.config import NoOptions, TrainConfig
+
+    opponent = value_of("--opponent", arguments) or (default and default.opponent)
+    kind = ALGORITHMS[opponent].config if opponent in ALGORITHMS else NoOptions
+    if default is not None and not isinstance(default.opponent_algo, kind):
+        default = dataclasses.replace(default, opponent_algo=kind())
+    return TrainConfig[env, algo, kind], default
 
 
 def start_and_report(function: Callable[[Any], Any], job: Any) -> None:

@@ -155,6 +155,16 @@ def runs_and_rest(command: str, arguments: list[str]) -> tuple[list[str], list[s
     return run_and_rest(command, arguments, max(1, first_option))
 
 
+def value_of(option: str, arguments: list[str]) -> str | None:
+    """What follows an option, as a word of its own or after `=`; None if it is not given."""
+    value = None
+    for i, word in enumerate(arguments):
+        name, equals, rest = word.partition("=")
+        if name == option:
+            value = rest if equals else "".join(arguments[i + 1 : i + 2])
+    return value
+
+
 def take_config_file(arguments: list[str]) -> tuple[Path | None, list[str]]:
     """The file given by `--config`, if any, and the other arguments.
 

@@ -192,7 +192,7 @@ def test_mistakes_are_told(
 
 
 def test_options_have_the_types_they_declare() -> None:
-    config = TrainConfig(None, None)
+    config = TrainConfig(None, None, None)
     assert isinstance(config.env_steps, int)
     with pytest.raises(SwarmfieldError, match=r"env\.map_size is '12'"):
         swarmfield.make("battle", map_size="12")

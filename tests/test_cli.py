@@ -15,7 +15,7 @@ from swarmfield.algorithms.iql import IQLConfig
 from swarmfield.command_line import parse
 from swarmfield.environments import ENVIRONMENTS
 from swarmfield.environments.gridworld.battle import BattleConfig
-from swarmfield.training.config import TrainConfig
+from swarmfield.training.config import NoOptions, TrainConfig
 
 # 21 steps are an episode and its reset: reports at 42, 84 and 100.
 BATTLE_RUN = f"{tiny.BATTLE} --env-steps 100 --evaluations 3 --checkpoints 1"
@@ -313,7 +313,8 @@ def test_a_process_ends_with_the_code_and_the_sentence() -> None:
 def test_numbers_and_switches_as_people_write_them() -> None:
     words = "--env-steps 1e5 --num-envs 2_0 --algo.capacity 2.5e3 --algo.learning-rate 1e-3"
     words += " --env.map-size 2e1 --env.no-minimap --env.id-bits --env.num_agents None --seed=7"
-    config = parse(TrainConfig[BattleConfig, IQLConfig], words.split(), "swarmfield train")
+    options = TrainConfig[BattleConfig, IQLConfig, NoOptions]
+    config = parse(options, words.split(), "swarmfield train")
     assert (config.env_steps, config.num_envs, config.seed) == (100_000, 20, 7)
     assert (config.algo.capacity, config.algo.learning_rate) == (2500, 1e-3)
     assert config.env == BattleConfig(map_size=20, minimap=False, id_bits=True)

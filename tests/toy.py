@@ -16,6 +16,7 @@ from swarmfield.environments.wrappers import AutoReset
 from swarmfield.training.matchup import Policy, policy_of, random_policy, sides_of
 from swarmfield.training.practice import Practice
 from swarmfield.training.program import Program
+from swarmfield.training.student import Student
 from swarmfield.training.terms import Terms
 from swarmfield.types import Box, Discrete, Observation, Scene, TeamSpec, Timestep
 
@@ -279,23 +280,33 @@ def make_algorithm(name, environment, **options):
     return entry.build(entry.config(**options), team, partial(environment.unpack, team.name))
 
 
-def make_program(algorithm, environment, num_envs, env_steps, opponent="random"):
-    """The off-policy loop's parts; `opponent` is `self`, `pool`, `random` or a policy."""
+def make_program(algorithm, environment, num_envs, env_steps, opponent="random", rival=None):
+    """The off-policy loop's parts.
+
+    `opponent` is `self`, `pool`, `random` or a policy, or `rival` an algorithm that learns too.
+    """
     sides = sides_of(environment)
-    kind = opponent if isinstance(opponent, str) else "frozen"
-    own = kind in ("self", "pool")
-    if sides.away is None:
+    kind = "rival" if rival else opponent if isinstance(opponent, str) else "frozen"
+    other = None
+    if rival is not None:
+        other = make_student(rival, sides.away, num_envs, env_steps)
+        opponent = other.policy
+    elif sides.away is None:
         opponent = None
     elif not isinstance(opponent, Policy):
+        own = kind in ("self", "pool")
         opponent = policy_of(algorithm) if own else random_policy(sides.away)
     return Program(
-        algorithm=algorithm,
-        experience=algorithm.experience,
+        student=make_student(algorithm, sides.home, num_envs, env_steps),
         environment=AutoReset(environment),
         sides=sides,
         opponent=opponent,
-        num_envs=num_envs,
-        scheduled_steps=env_steps // num_envs,
         practice=Practice(kind, pool_size=3),
-        terms=Terms(sides.home),
+        rival=other,
     )
+
+
+def make_student(algorithm, team, num_envs, env_steps):
+    """How an algorithm learns, each agent from its own rewards."""
+    terms = Terms(team)
+    return Student(algorithm, algorithm.experience, terms, num_envs, env_steps // num_envs)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from swarmfield.experiments import bmf, mfqmix
+from swarmfield.experiments import bmf, magent, mfqmix
 from swarmfield.experiments.design import Experiment
 from swarmfield.options import suggest
 from swarmfield.types import SwarmfieldError
@@ -12,6 +12,7 @@ from swarmfield.types import SwarmfieldError
 PAPERS: Mapping[str, tuple[Experiment, ...]] = {
     "bmf": bmf.EXPERIMENTS,
     "mfqmix": mfqmix.EXPERIMENTS,
+    "magent": magent.EXPERIMENTS,
 }
 EXPERIMENTS: Mapping[str, Experiment] = {
     experiment.name: experiment for paper in PAPERS.values() for experiment in paper

@@ -73,7 +73,8 @@ class Column(NamedTuple):
 
     Attributes:
         title: Its heading.
-        key: A figure of the learner's evaluation, or of the summary with `run/` before it.
+        key: A figure of the learner's evaluation, or of the summary with `run/` before it, or of
+            the meeting with an opponent that learned too with `against/` before it.
         digits: After the point.
         scale: What the figure is multiplied by.
     """
@@ -105,7 +106,7 @@ class Claim(NamedTuple):
         text: The claim.
         column: Title of the column, of a trial with ` @ ` and its name after it.
         ours: The arm that is said to be ahead.
-        others: The arms it is compared with.
+        others: The arms it is compared with; none where the column is a difference already.
         relation: Whether ours is said to be `more`, `less` or `same`.
         margin: The share by which `same` may differ.
     """
@@ -113,7 +114,7 @@ class Claim(NamedTuple):
     text: str
     column: str
     ours: str
-    others: tuple[str, ...]
+    others: tuple[str, ...] = ()
     relation: Literal["more", "less", "same"] = "more"
     margin: float = 0.05
 

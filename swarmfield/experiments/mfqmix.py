@@ -1,4 +1,4 @@
-"""The experiments on mean-field QMIX and incremental learning that one team learns alone in.
+"""The experiments on mean-field QMIX and incremental learning.
 
 Source: Balsells et al. 2025. All results are given there as pictures; sizes, steps and maps are not
 given, but for 25 predators, from which on nothing is learned from the team's reward.
@@ -18,7 +18,7 @@ _GROWING = {**_TEAM, "incremental": {"start": 0.2, "step": 0.2, "every": 0.15}}
 _EPSILON = {"exploration": "epsilon"}
 """For all: values of a team have no scale that a temperature could be set against."""
 _BRIEF = {"batch_size": 64, "warmup": 0, "capacity": 4000}
-_LAPTOP_STEPS = {5: 160_000, 10: 160_000, 25: 96_000, 50: 48_000}
+_LAPTOP_STEPS = 24_000
 
 IQL, MFQ, VDN, QMIX, MFQMIX = (
     Arm(name, name, _EPSILON, _TEAM) for name in ("iql", "mfq", "vdn", "qmix", "mfqmix")
@@ -37,7 +37,7 @@ def _task(size: int) -> Task:
         "adversarial_pursuit",
         {
             "smoke": Budget(160, 2, {**env, "max_steps": 10}, _BRIEF, 4, 4, 1),
-            "laptop": Budget(_LAPTOP_STEPS[size], 5, env),
+            "laptop": Budget(_LAPTOP_STEPS, 5, env),
             "paper": Budget(1_000_000, 10, env),
         },
     )
@@ -156,6 +156,60 @@ def _mixing(size: int) -> Experiment:
     )
 
 
-EXPERIMENTS = tuple(
-    make(size) for make in (_population, _rewards, _incremental, _mixing) for size in SIZES
+_REWARDS_IN_BATTLE = "Both teams learn at once, each from the mean of its own rewards. "
+
+BATTLE = Task(
+    "battle-12v12",
+    "battle",
+    {
+        "smoke": Budget(160, 2, {"map_size": 12, "max_steps": 20}, _BRIEF, 4, 4, 1),
+        "laptop": Budget(32_000, 5, {"map_size": 20}),
+        "paper": Budget(800_000, 10, {"map_size": 20}),
+    },
+)
+"""12 against 12, and 4 against 4 to see that all works."""
+
+
+def _pair(first: str, second: str) -> Arm:
+    training = {**_TEAM, "opponent": second, "opponent_algo": _EPSILON}
+    return Arm(f"{first} against {second}", first, _EPSILON, training)
+
+
+_PAIRS = {
+    (first, second): _pair(first, second)
+    for first, second in (("mfqmix", "mfq"), ("mfqmix", "qmix"), ("mfq", "qmix"))
+}
+
+HEAD_TO_HEAD = Experiment(
+    "mfqmix/head-to-head",
+    "X-7b",
+    "Two learners against each other",
+    "Figure 7, bottom",
+    _REWARDS_IN_BATTLE
+    + "Sides are swapped in half of the worlds. The difference is the return of the first less "
+    "that of the second when both act greedily at the end.",
+    BATTLE,
+    tuple(_PAIRS.values()),
+    (
+        Column("difference in return", "against/difference", 1),
+        Column("win rate", "against/win_rate", 2),
+        Column("kills", "against/kills", 1),
+        Column("return against random", "return_mean", 1),
+        Column("environment steps", "run/env_steps"),
+        Column("seconds", "run/wall_seconds"),
+    ),
+    claims=tuple(
+        Claim(
+            f"{first.upper()} earns more than {second.upper()} when they learn against each other.",
+            "difference in return",
+            arm.name,
+        )
+        for (first, second), arm in _PAIRS.items()
+        if first == "mfqmix"
+    ),
+)
+
+EXPERIMENTS = (
+    *(make(size) for make in (_population, _rewards, _incremental, _mixing) for size in SIZES),
+    HEAD_TO_HEAD,
 )

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from swarmfield.algorithms import options_for
+from swarmfield.algorithms import ALGORITHMS, options_for
 from swarmfield.environments import make
-from swarmfield.experiments.design import Arm, Budget, Scale, Task
+from swarmfield.experiments.design import Arm, Budget, Options, Scale, Task
 from swarmfield.options import spelled
 from swarmfield.training.config import Job, make_job, parse_seeds
 from swarmfield.training.matchup import sides_of
@@ -67,9 +67,12 @@ def runs_of(
 def _run(task: Task, arm: Arm, budget: Budget, path: Path, seeds: str) -> PlannedRun:
     env = dict(budget.env)
     team = sides_of(make(task.environment, **env)).home
-    known = options_for(arm.algorithm, team)
-    shared = {name: value for name, value in budget.algo.items() if name in known}
-    algo = {**shared, **arm.algo}
+
+    def with_shared(algorithm: str, own: Options) -> dict[str, Any]:
+        known = options_for(algorithm, team)
+        return {name: value for name, value in budget.algo.items() if name in known} | dict(own)
+
+    algo = with_shared(arm.algorithm, arm.algo)
     options: dict[str, Any] = {
         "env_steps": budget.env_steps,
         "num_envs": budget.num_envs,
@@ -81,6 +84,9 @@ def _run(task: Task, arm: Arm, budget: Budget, path: Path, seeds: str) -> Planne
     if task.opponent is not None:
         options["opponent"] = task.opponent
     options |= arm.training
+    if (opponent := options.get("opponent")) in ALGORITHMS:
+        own = options.get("opponent_algo", {})
+        options["opponent_algo"] = with_shared(opponent, own)
     job = make_job(arm.algorithm, task.environment, env=env, algo=algo, **options)
     words = [*_words(env, "env."), *_words(algo, "algo."), *_words(options)]
     return PlannedRun(task, arm.name, job, ["train", arm.algorithm, task.environment, *words])

@@ -12,7 +12,7 @@ from swarmfield.curves import FEWEST_FOR_IQM, over_seeds
 from swarmfield.experiments.design import Arm, Claim, Column, Experiment, Scale
 from swarmfield.experiments.figures import comparison, sizes
 from swarmfield.experiments.plan import slug
-from swarmfield.experiments.results import RUN, Results, Verdict, judge
+from swarmfield.experiments.results import AGAINST, RUN, Results, Verdict, judge
 from swarmfield.tables import markdown
 from swarmfield.training.json_files import write_json
 from swarmfield.training.recording import write_replay
@@ -21,6 +21,7 @@ from swarmfield.types import SwarmfieldError
 NOTHING = "-"
 _PANELS = 3
 _FEWEST_SIZES = 2
+_DIFFERENCE = "return/difference"
 
 
 def write(
@@ -179,16 +180,33 @@ def _pictures(results: Results, arms: Sequence[Arm], output: Path) -> list[str]:
     # One of several methods alone is in another experiment's picture.
     if experiment.task.one_by_one or len(arms) < min(2, len(experiment.arms)):
         return []
-    evaluated = {c.title: c.key for c in experiment.columns if not c.key.startswith(RUN)}
-    measures = {f"Greedy {title}": f"evaluation/learner/{k}" for title, k in evaluated.items()}
-    measures = {"Return while exploring": "return/learner", **measures}
     rows = {arm.name: _rows(results, arm) for arm in arms}
-    comparison(rows, dict(list(measures.items())[:_PANELS]), output / f"{name}.png")
+    comparison(rows, _measures(experiment), output / f"{name}.png")
     return [f"![Learning curves: {experiment.title}]({name}.png)"]
 
 
+def _measures(experiment: Experiment) -> dict[str, str]:
+    """What curves show, by title: keys of `_rows`."""
+    keys = {column.title: column.key for column in experiment.columns}
+    greedy = {
+        f"Greedy {title}": f"evaluation/learner/{key}"
+        for title, key in keys.items()
+        if not key.startswith((RUN, AGAINST))
+    }
+    exploring = {"Return while exploring": "return/learner"}
+    if any(key.startswith(AGAINST) for key in keys.values()):
+        exploring = {"Difference in return while exploring": _DIFFERENCE}
+    return dict(list({**exploring, **greedy}.items())[:_PANELS])
+
+
 def _rows(results: Results, arm: Arm) -> list[dict[str, Any]]:
-    return [row for folder in results.folders(arm) for row in folder.read_metrics()]
+    """Reports, with how much higher the learner's return was than the opponent's."""
+    rows = [row for folder in results.folders(arm) for row in folder.read_metrics()]
+    for row in rows:
+        both = row["return/learner"], row.get("return/opponent")
+        if None not in both:
+            row[_DIFFERENCE] = both[0] - both[1]
+    return rows
 
 
 def _film(results: Results, arm: Arm, to: Path) -> str:
@@ -203,7 +221,7 @@ def _told(claim: Claim, verdict: Verdict) -> str:
     """A claim, the verdict, and the differences it rests on."""
     shares = claim.relation == "same"
     found = [
-        f"`{claim.ours}` less `{name}`: "
+        f"`{claim.ours}`{'' if name == claim.ours else f' less `{name}`'}: "
         + _interval([100 * float(x) for x in each] if shares else [float(x) for x in each], shares)
         for name, each in verdict.differences.items()
     ]

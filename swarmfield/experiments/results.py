@@ -14,12 +14,19 @@ from swarmfield.curves import FEWEST_FOR_IQM
 from swarmfield.experiments.design import Arm, Claim, Column, Experiment, Scale, Trial
 from swarmfield.experiments.plan import slug
 from swarmfield.experiments.runner import reports_of
-from swarmfield.statistics import Interval, interquartile_mean
+from swarmfield.statistics import (
+    Interval,
+    bootstrap_interval,
+    interquartile_mean,
+    summarize_episodes,
+)
 from swarmfield.training.run_folder import RunFolder
 from swarmfield.types import SwarmfieldError
 
 Outcome = Literal["supported", "contradicted", "left open"]
-RUN = "run/"
+RUN, AGAINST = "run/", "against/"
+"""Before a column's key: a figure of the whole run, or one of the meeting with the opponent that
+learned beside the learner, where `difference` is how much higher the learner's return was."""
 AT = " @ "
 FEWEST_SEEDS = 3
 """With fewer, a comparison is left open whatever they scored."""
@@ -81,7 +88,7 @@ class Results:
             column.title: (column, None) for column in self.experiment.columns
         }
         for trial in self.experiment.trials_at(self.scale):
-            evaluated = (c for c in self.experiment.columns if not c.key.startswith(RUN))
+            evaluated = (c for c in self.experiment.columns if not c.key.startswith((RUN, AGAINST)))
             titled |= {c.title + AT + trial.name: (c, trial) for c in evaluated}
         return titled
 
@@ -93,11 +100,9 @@ class Results:
             name = column.key.removeprefix(RUN)
             found = [(folder.read_summary() or {}).get(name) for folder in folders]
         else:
-            found = [
-                figures.get(column.key)
-                for folder in folders
-                for figures in _evaluated(folder, trial)
-            ]
+            name = column.key.removeprefix(AGAINST)
+            met = _met if name != column.key else lambda folder: _evaluated(folder, trial)
+            found = [figures.get(name) for folder in folders for figures in met(folder)]
         known = [value for value in found if value is not None]
         return column.scale * np.array(known, np.float64)
 
@@ -107,9 +112,22 @@ def _evaluated(folder: RunFolder, trial: Trial | None) -> Iterator[dict[str, Any
     if trial is not None:
         yield from (report["learner"] for report in reports_of(folder.path, trial).values())
         return
+    yield from (players["learner"] for players in _by_seed(folder, "evaluation"))
+
+
+def _met(folder: RunFolder) -> Iterator[dict[str, Any]]:
+    """The learner's figures of each seed in the meeting with the opponent that learned too."""
+    for players in _by_seed(folder, "evaluation_rival"):
+        learner, opponent = players["learner"], players["opponent"]
+        yield {**learner, "difference": learner["return_mean"] - opponent["return_mean"]}
+
+
+def _by_seed(folder: RunFolder, evaluation: str) -> list[dict[str, Any]]:
+    """The players' figures of each seed."""
     summary = folder.read_summary() or {}
-    seeds = summary.get("evaluation_by_seed") or {"only": summary["evaluation"]}
-    yield from (players["learner"] for players in seeds.values())
+    if evaluation not in summary:
+        raise SwarmfieldError(_ALTERED.format(folder.summary_file, evaluation))
+    return list(summary.get(f"{evaluation}_by_seed", {"only": summary[evaluation]}).values())
 
 
 def judge(results: Results, claim: Claim) -> Verdict:
@@ -117,8 +135,9 @@ def judge(results: Results, claim: Claim) -> Verdict:
 
     They are bootstrapped, or of fewer than four seeds Welch's.
 
-    `more` and `less` are supported where all intervals lie on that side of 0 and contradicted
-    where one lies on the other; `same` is supported where all lie within the margin and
+    A claim without others is of a score that is itself a difference. `more` and `less` are
+    supported where all intervals lie on that side of 0 and contradicted where one lies on the
+    other; `same` is supported where all lie within the margin and
     contradicted where one lies outside it.
     """
     arms = {arm.name: arm for arm in results.experiment.arms}
@@ -127,6 +146,7 @@ def judge(results: Results, claim: Claim) -> Verdict:
         return Verdict("left open", {})
     ours = scores[claim.ours]
     differences = {name: _difference(claim, ours, scores[name]) for name in claim.others}
+    differences = differences or {claim.ours: _above_zero(ours)}
     low = np.array([float(each.low) for each in differences.values()])
     high = np.array([float(each.high) for each in differences.values()])
     if claim.relation == "less":
@@ -139,6 +159,16 @@ def judge(results: Results, claim: Claim) -> Verdict:
         borne_out, refuted = bool(np.all(low > 0)), bool(np.any(high < 0))
     outcome: Outcome = "supported" if borne_out else "contradicted" if refuted else "left open"
     return Verdict(outcome, differences)
+
+
+def _above_zero(scores: Float[np.ndarray, " n"]) -> Interval:
+    """How far scores that are differences themselves are above 0."""
+    if len(scores) >= FEWEST_FOR_IQM:
+        return bootstrap_interval(scores)
+    few = summarize_episodes(scores)
+    assert few.ci95 is not None, "one score has no interval"
+    ends = few.mean, few.mean - few.ci95, few.mean + few.ci95
+    return Interval(*map(np.asarray, ends))
 
 
 def _difference(

@@ -13,6 +13,7 @@ from swarmfield.batching import select
 from swarmfield.training import checkpoint
 from swarmfield.training.compiled import Best, Programs, Saved
 from swarmfield.training.evaluate import by_seed
+from swarmfield.training.program import policies_of
 from swarmfield.training.run_folder import RunFolder
 from swarmfield.training.setup import Setup
 
@@ -38,10 +39,10 @@ def evaluate_and_keep(
         time: Its steps of all environments so far.
         rows: A report of each seed, which gain the figures.
     """
-    policy = setup.algorithm.policy(saved.run.learner)
+    policy, opponent = policies_of(setup.program, saved.run)
     keys = evaluation_keys(saved, time)
     evaluate = next(iter(programs.evaluate.values()))
-    episodes = evaluate(policy, saved.run.opponent, keys)
+    episodes = evaluate(policy, opponent, keys)
     summaries = by_seed(episodes)
     for row, summary in zip(rows, summaries, strict=True):
         for player, figures in summary.items():

@@ -30,21 +30,29 @@ MOST_SEEDS = 2**16
 NAMED_OPPONENTS = (*OWN, "random")
 """Opponents that are no folder of a run."""
 
-LATER = {"reward", "incremental", "pool_size", "pool_sampling"}
+LATER = {"reward", "incremental", "pool_size", "pool_sampling", "opponent_algo"}
 """Options that runs of earlier versions do not have: they had the defaults."""
 
 EnvConfig = TypeVar("EnvConfig")
 AlgoConfig = TypeVar("AlgoConfig")
+OpponentConfig = TypeVar("OpponentConfig")
 
 
 @dataclass(frozen=True)
-class TrainConfig(Generic[EnvConfig, AlgoConfig]):
+class NoOptions:
+    """Those of an opponent that does not learn by a method of its own."""
+
+
+@dataclass(frozen=True)
+class TrainConfig(Generic[EnvConfig, AlgoConfig, OpponentConfig]):
     """Options of a training run."""
 
     env: EnvConfig
     """The environment's."""
     algo: AlgoConfig
     """The algorithm's."""
+    opponent_algo: OpponentConfig
+    """The opponent's, if it is an algorithm that learns too."""
     env_steps: int = 250_000
     """Steps of single environments in total; a multiple of --num-envs."""
     num_envs: int = 16
@@ -55,8 +63,8 @@ class TrainConfig(Generic[EnvConfig, AlgoConfig]):
     """Several seeds in one program: `0:4` is 0, 1, 2 and 3."""
     opponent: str | None = None
     """`self` (follows the learner), `pool` (one of its past selves, drawn anew at each report),
-    `random`, or the folder of a run. By default `self` where sides are interchangeable, else
-    `random`."""
+    `random`, the folder of a run, or an algorithm that learns too, on the same terms. By default
+    `self` where sides are interchangeable, else `random`."""
     pool_size: int = 8
     """Past selves that `--opponent pool` keeps: the learner at the latest reports."""
     pool_sampling: Sampling = "uniform"
@@ -172,7 +180,7 @@ class Job:
 
     algorithm: str
     environment: str
-    config: TrainConfig[Any, Any]
+    config: TrainConfig[Any, Any, Any]
     frozen: Job | None = field(default=None)
 
 
@@ -182,6 +190,7 @@ def make_job(
     *,
     env: Mapping[str, Any] | None = None,
     algo: Mapping[str, Any] | None = None,
+    opponent_algo: Mapping[str, Any] | None = None,
     frozen: Job | None = None,
     **options: Any,
 ) -> Job:
@@ -195,9 +204,34 @@ def make_job(
     config = TrainConfig(
         env=configure(environment_entry, env or {}, "env"),
         algo=configure(algorithm_entry, algo or {}, "algo"),
+        opponent_algo=_opponent_config(options.get("opponent"), opponent_algo or {}),
         **typed(TrainConfig, options),
     )
     return Job(algorithm, environment, config, frozen)
+
+
+def _opponent_config(opponent: Any, options: Mapping[str, Any]) -> Any:
+    """An opponent's options, if it is an algorithm.
+
+    Raises:
+        SwarmfieldError: It is none and has options all the same, or they are not allowed.
+    """
+    if opponent in ALGORITHMS:
+        return configure(ALGORITHMS[opponent], options, "opponent_algo")
+    if options:
+        raise SwarmfieldError(
+            f"Options of the opponent's algorithm are {dict(options)}, but the opponent is "
+            f"{opponent!r}, which is no algorithm; leave them out, or name one."
+        )
+    return NoOptions()
+
+
+def rival_of(job: Job) -> Job:
+    """The same job for the opponent, where that is an algorithm that learns too."""
+    config = job.config
+    assert config.opponent is not None
+    swapped = dataclasses.replace(config, algo=config.opponent_algo)
+    return dataclasses.replace(job, algorithm=config.opponent, config=swapped)
 
 
 def to_dict(job: Job) -> dict[str, Any]:

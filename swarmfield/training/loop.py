@@ -21,10 +21,9 @@ from swarmfield.training.best import evaluate_and_keep
 from swarmfield.training.cadence import cadence
 from swarmfield.training.compiled import Programs, Saved
 from swarmfield.training.log import MetricsLog
-from swarmfield.training.program import Run
+from swarmfield.training.program import is_sound
 from swarmfield.training.run_folder import RunFolder
 from swarmfield.training.setup import Setup
-from swarmfield.training.window import all_finite
 
 PULSE_SECONDS = 0.5
 """How long the compiled program may run before the host looks up: display and Ctrl-C."""
@@ -84,14 +83,14 @@ def drive(
         Interrupted: The user asked to stop; the run is saved.
     """
     config, when = setup.job.config, cadence(setup)
-    scheduled = setup.program.scheduled_steps
+    scheduled = setup.program.student.scheduled_steps
     clock = _Clock(counters)
     while counters.time < total:
         boundary = min((counters.time // when.report + 1) * when.report, total)
         if counters.time < scheduled:
             boundary = min(boundary, scheduled)
         saved = _advance_to(boundary, setup, programs, saved, counters, clock, tell, stopped)
-        if counters.time < boundary and _is_good(saved.run):
+        if counters.time < boundary and bool(is_sound(saved.run)):
             _save(setup, folder, saved, counters, log, clock)
             raise Interrupted
         run, figures = programs.close(saved.run)
@@ -153,12 +152,12 @@ def _rows(
     config = setup.job.config
     figures = jax.device_get(figures)
     now, last = clock.now(), clock.reported
+    progress = setup.program.student.progress(counters.time)
     rows = []
     players = ("learner", "opponent")
     for index, seed in enumerate(config.seed_list):
         acted = int(figures["agent_steps"][index])
         counters.agent_steps[index] += acted
-        updated = figures["updates"][index] > 0
         rows.append(
             {
                 "env_steps": counters.time * config.num_envs,
@@ -169,11 +168,19 @@ def _rows(
                 "episodes": int(figures["episodes"][index]),
                 **_by_player("return", players, figures["returns"][index]),
                 **_by_player("reward", players, figures["rewards"][index]),
-                "explore": float(setup.algorithm.explore(setup.program.progress(counters.time))),
-                **{k: float(v[index]) for k, v in figures["metrics"].items() if updated},
+                "explore": float(setup.algorithm.explore(progress)),
+                **_of_updates(figures, index),
+                **_of_updates(figures.get("rival"), index, "opponent/"),
             }
         )
     return rows
+
+
+def _of_updates(figures: dict[str, Any] | None, index: int, prefix: str = "") -> dict[str, float]:
+    """What a learner's updates measured in one seed; nothing if there were none."""
+    if figures is None or figures["updates"][index] == 0:
+        return {}
+    return {prefix + name: float(value[index]) for name, value in figures["metrics"].items()}
 
 
 def _by_player(name: str, players: tuple[str, ...], values: np.ndarray) -> dict[str, float]:
@@ -190,11 +197,6 @@ def mean_row(rows: list[dict[str, Any]]) -> dict[str, Any]:
     return {**mean, rate: sum(row[rate] for row in rows)}
 
 
-def _is_good(run: Run) -> bool:
-    """Whether no loss and no parameter of any seed was anything but finite."""
-    return bool(jnp.all(run.window.failed_at < 0) & all_finite(run.learner))
-
-
 def _refuse_non_finite(
     setup: Setup,
     folder: RunFolder,
@@ -202,22 +204,27 @@ def _refuse_non_finite(
     rows: list[dict[str, Any]],
     log: MetricsLog,
 ) -> None:
-    failed_at, finite = np.asarray(figures["failed_at"]), np.asarray(figures["finite"])
-    failed = (failed_at >= 0) | ~finite
-    if not failed.any():
-        return
-    index = int(np.argmax(failed))
-    step = int(failed_at[index]) * setup.job.config.num_envs
-    what, step = ("loss", step) if step >= 0 else ("network", rows[index]["env_steps"])
-    for row in rows:
-        log.write(row)
-    log.sync()
-    raise TrainingError(
-        f"The {what} of seed {setup.job.config.seed_list[index]} is not finite at environment "
-        f"step {step} (mean loss over the window: "
-        f"{rows[index].get('loss')}); the last good state is in {folder.checkpoints}: train "
-        "again with a lower --algo.learning-rate."
-    )
+    learners = ("", "--algo", figures), ("opponent's ", "--opponent-algo", figures.get("rival"))
+    for whose, options, found in learners:
+        if found is None or (index := _first_failed(found)) is None:
+            continue
+        step = int(found["failed_at"][index]) * setup.job.config.num_envs
+        what, step = ("loss", step) if step >= 0 else ("network", rows[index]["env_steps"])
+        for row in rows:
+            log.write(row)
+        log.sync()
+        loss = rows[index].get("opponent/loss" if whose else "loss")
+        raise TrainingError(
+            f"The {whose}{what} of seed {setup.job.config.seed_list[index]} is not finite at "
+            f"environment step {step} (mean loss over the window: {loss}); the last good state is "
+            f"in {folder.checkpoints}: train again with a lower {options}.learning-rate."
+        )
+
+
+def _first_failed(figures: dict[str, Any]) -> int | None:
+    """The first seed whose updates met a number that is not finite."""
+    failed = (np.asarray(figures["failed_at"]) >= 0) | ~np.asarray(figures["finite"])
+    return int(np.argmax(failed)) if failed.any() else None
 
 
 def _save(

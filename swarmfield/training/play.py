@@ -10,6 +10,7 @@ from typing import Any
 import jax
 from jaxtyping import PyTree
 
+from swarmfield.algorithms import ALGORITHMS
 from swarmfield.training import run_folder
 from swarmfield.training.config import (
     MOST_AT_ONCE,
@@ -17,6 +18,7 @@ from swarmfield.training.config import (
     Job,
     require_at_most,
     require_seeds,
+    rival_of,
 )
 from swarmfield.training.evaluate import Match, play_all, summarize
 from swarmfield.training.matchup import policy_of, random_policy, sides_of
@@ -24,10 +26,10 @@ from swarmfield.training.player import (
     Player,
     Which,
     load,
-    load_frozen_opponent,
+    load_opponent,
     require_same_reading,
 )
-from swarmfield.training.practice import OWN
+from swarmfield.training.practice import OWN, RIVAL
 from swarmfield.training.setup import build_algorithm, opponent_kind
 from swarmfield.types import Environment, SwarmfieldError
 
@@ -151,8 +153,9 @@ def opposed(player: Player, kind: str | None = None, which: Which = "last") -> t
                 "leave the option out."
             )
         return Match(environment, sides, player.policy, None), None
-    if kind is None and player.job.frozen is not None:
-        return match_of(player, player.job.frozen), load_frozen_opponent(player)
+    met = _met_in_training(player)
+    if met is not None and kind in (None, player.job.config.opponent):
+        return match_of(player, met), load_opponent(player)
     if kind is None:
         kind = opponent_kind(player.job, environment)
         # Of a pool of past selves it meets itself as it is now.
@@ -169,6 +172,13 @@ def opposed(player: Player, kind: str | None = None, which: Which = "last") -> t
     other = load(kind, which=which)
     require_same_world(player, other)
     return match_of(player, other.job), other.parameters
+
+
+def _met_in_training(player: Player) -> Job | None:
+    """The job of the other run, or of the other algorithm, that a player was trained against."""
+    if opponent_kind(player.job, player.environment) == RIVAL:
+        return rival_of(player.job)
+    return player.job.frozen
 
 
 def match_of(player: Player, other: Job) -> Match:
@@ -209,7 +219,7 @@ def _evaluation_name(
     """Such as `map_size=60-vs-random`; a run is named with the folder it is in."""
     parts = [f"{name}={value}" for name, value in sorted((env or {}).items())]
     if match.opponent is not None:
-        is_run = against not in NAMED_OPPONENTS
+        is_run = against not in (*NAMED_OPPONENTS, *ALGORITHMS)
         parts.append(
             "-".join(["vs", *(Path(against).resolve().parts[-2:] if is_run else [against])])
         )

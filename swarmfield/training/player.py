@@ -17,6 +17,7 @@ from swarmfield.training.best import env_steps_of
 from swarmfield.training.compiled import Best, Saved, shapes
 from swarmfield.training.config import Job, from_dict
 from swarmfield.training.matchup import Policy, policy_of, sides_of
+from swarmfield.training.program import policies_of
 from swarmfield.training.setup import (
     Setup,
     assemble,
@@ -157,11 +158,16 @@ def load_seeds(
         yield Player(folder.path, job, environment, team, parameters, seed, env_steps[i])
 
 
-def load_frozen_opponent(player: Player) -> PyTree:
-    """The parameters of the run a player was trained against, from its own checkpoints."""
+def load_opponent(player: Player) -> PyTree:
+    """The parameters of whom a player was trained against, from its own checkpoints.
+
+    That is another run, or another algorithm that learned beside it.
+    """
     newest = _newest(run_folder.open_existing(player.path).checkpoints)
-    saved: Saved = checkpoint.restore(newest, _saved_shapes(assemble(player.job)))
-    return jax.tree.map(lambda x: x[0], saved.run.opponent)
+    setup = assemble(player.job)
+    saved: Saved = checkpoint.restore(newest, _saved_shapes(setup))
+    index = player.job.config.seed_list.index(player.seed)
+    return jax.tree.map(lambda x: x[index], policies_of(setup.program, saved.run)[1])
 
 
 def _newest(checkpoints: Path) -> Path:

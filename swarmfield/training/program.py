@@ -2,41 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, PyTree
+from jaxtyping import Array, Bool, Int, PyTree
 
 from swarmfield import replay
 from swarmfield.batching import vmapped
 from swarmfield.environments.wrappers import AutoReset, episode_over
 from swarmfield.training.matchup import (
+    Both,
     Policy,
     Sides,
     act_both,
     begin_both,
     env_keys,
-    policy_of,
     split_keys,
 )
-from swarmfield.training.practice import Practice
-from swarmfield.training.terms import Terms
-from swarmfield.training.updates import Updates, updates_of
+from swarmfield.training.practice import Practice, Rival
+from swarmfield.training.student import Student
 from swarmfield.training.window import (
     Window,
     all_finite,
     count,
+    empty_tally,
     empty_window,
-    measure,
+    figures_of_updates,
     next_window,
 )
-from swarmfield.types import Algorithm, PRNGKey, Replay, Rollout, Timestep
+from swarmfield.types import PRNGKey, Timestep
 
 # Folded into a seed's key: times count up from 0, what is drawn once counts down from the top.
-START, INIT = 2**32 - 1, 2**32 - 2
+START, INIT, RIVAL_INIT = 2**32 - 1, 2**32 - 2, 2**32 - 4
 
 
 class Run(eqx.Module):
@@ -53,32 +52,41 @@ class Run(eqx.Module):
 
 
 class Program(NamedTuple):
-    """What the compiled loop is made of. All static: closed over, never traced."""
+    """What the compiled loop is made of. All static: closed over, never traced.
 
-    algorithm: Algorithm
-    experience: Replay | Rollout
+    Attributes:
+        student: The learner.
+        environment: Where it learns.
+        sides: Who plays which team.
+        opponent: How the opponent acts, if there is one.
+        practice: How the opponent changes.
+        rival: How it learns, if it is a learner of its own.
+    """
+
+    student: Student
     environment: AutoReset
     sides: Sides
     opponent: Policy | None
-    num_envs: int
-    scheduled_steps: int
     practice: Practice
-    terms: Terms
+    rival: Student | None = None
+
+    @property
+    def num_envs(self) -> int:
+        """Parallel environments."""
+        return self.student.num_envs
 
     @property
     def policies(self) -> tuple[Policy, Policy | None]:
         """How both players act."""
-        return self.terms.policy(policy_of(self.algorithm)), self.opponent
+        return self.student.policy, self.opponent
 
-    @property
-    def updates(self) -> Updates:
-        """When the learner is updated and with what."""
-        num_agents = self.sides.home.num_agents
-        return updates_of(self.experience, self.num_envs, num_agents, self.scheduled_steps)
-
-    def progress(self, time: Array | int) -> Float[Array, ""]:
-        """The fraction of the scheduled run that is over; 1 beyond it."""
-        return jnp.minimum(time / self.scheduled_steps, 1.0).astype(jnp.float32)
+    def explore(self, time: Int[Array, ""]) -> tuple[Array, Array]:
+        """How much both explore; who does not learn does not."""
+        student = self.student
+        if self.rival is not None:
+            return student.explore(time), self.rival.explore(time)
+        own = student.algorithm.explore(student.progress(time))
+        return student.explore(time), own if self.practice.is_own else jnp.zeros(())
 
 
 def start(program: Program, opponent: PyTree, key: PRNGKey) -> Run:
@@ -86,23 +94,28 @@ def start(program: Program, opponent: PyTree, key: PRNGKey) -> Run:
 
     Args:
         program: Its parts.
-        opponent: A frozen opponent's parameters; in self-play they are the learner's instead.
+        opponent: A frozen opponent's parameters; one that learns begins by itself.
         key: The run's only source of randomness.
     """
-    learner = program.algorithm.init(jax.random.fold_in(key, INIT))
-    opponent = program.practice.first(program.algorithm.policy(learner), opponent)
+    student, rival = program.student, program.rival
+    learner = student.algorithm.init(jax.random.fold_in(key, INIT))
+    if rival is not None:
+        opponent = rival.algorithm.init(jax.random.fold_in(key, RIVAL_INIT))
+    opponent = program.practice.first(student.algorithm.policy(learner), opponent)
     playing = program.practice.playing(opponent)
     keys = env_keys(key, START, program.num_envs)
     episodes, timesteps = jax.vmap(program.environment.reset)(keys.environment)
     timesteps = _marked(program, timesteps, jnp.int32(0))
     memories = begin_both(program.sides, program.policies, (learner, playing), timesteps, keys)
-    home, _ = program.sides.split(timesteps)
-    record = _record(program, learner, home, memories[0])
-    first = replay.pack(home, record)
-    ring = replay.write(replay.empty(first, program.updates.ring_steps), first, jnp.int32(0))
-    players = 1 if program.sides.away is None else 2
-    names = _metric_names(program, learner, ring)
-    window = empty_window(players, program.num_envs, names)
+    home, away = program.sides.split(timesteps)
+    ring = student.first_ring(learner, home, memories[0])
+    if rival is not None:
+        assert away is not None
+        its_ring = rival.first_ring(opponent, away, memories[1])
+        tally = empty_tally(rival.metric_names(opponent, its_ring))
+        opponent = Rival(opponent, its_ring, tally)
+    players = 1 if away is None else 2
+    window = empty_window(players, program.num_envs, student.metric_names(learner, ring))
     return Run(key, learner, opponent, episodes, timesteps, memories, ring, window)
 
 
@@ -114,79 +127,63 @@ def advance(program: Program, run: Run, time: Int[Array, ""], steps: Int[Array, 
 
 
 def _advance_one(program: Program, run: Run, time: Int[Array, ""]) -> Run:
-    progress = program.progress(time)
-    explore = program.algorithm.explore(progress)
-    num_updates = program.updates.times
-    keys, update_keys = split_keys(run.key, time, program.num_envs, 2 * num_updates)
-    actions, memories, (record, _) = act_both(
+    student, rival = program.student, program.rival
+    updates = [one.updates.times for one in (student, rival) if one is not None]
+    keys, more_keys = split_keys(run.key, time, program.num_envs, 2 * sum(updates))
+    update_keys = more_keys.reshape(-1, 2)
+    playing = program.practice.playing(run.opponent)
+    actions, memories, records = act_both(
         program.sides,
         program.policies,
-        (run.learner, program.practice.playing(run.opponent)),
+        (run.learner, playing),
         run.timesteps,
         run.memories,
         keys,
-        (
-            program.terms.explore(progress, explore),
-            explore if program.practice.is_own else jnp.zeros(()),
-        ),
+        program.explore(time),
     )
     episodes, timesteps = vmapped(program.environment.step)(keys.environment, run.episodes, actions)
     timesteps = _marked(program, timesteps, time + 1)
-    before = program.sides.split(run.timesteps)
-    after = program.sides.split(timesteps)
-    ring = replay.write(run.ring, replay.pack(program.terms.paid(after[0]), record), time + 1)
+    before, after = program.sides.split(run.timesteps), program.sides.split(timesteps)
     over = jax.vmap(episode_over)(timesteps)
     window = count(run.window, before, after, over)
-    learner, window = _learn(
-        program,
-        update_keys.reshape(num_updates, 2),
-        run.learner,
-        ring,
-        window,
-        time,
-    )
-    return Run(run.key, learner, run.opponent, episodes, timesteps, memories, ring, window)
+    ring = student.keep(run.ring, after[0], records[0], time + 1)
+    learner, window = student.learn(update_keys[: updates[0]], run.learner, ring, window, time)
+    opponent = run.opponent
+    if rival is not None:
+        opponent = _learn_too(rival, update_keys[updates[0] :], opponent, after, records, time)
+    return Run(run.key, learner, opponent, episodes, timesteps, memories, ring, window)
+
+
+def _learn_too(
+    student: Student,
+    keys: PRNGKey,
+    rival: Rival,
+    timesteps: Both,
+    records: Both,
+    time: Int[Array, ""],
+) -> Rival:
+    """The opponent, with the experience of a step and the updates that are due."""
+    ring = student.keep(rival.ring, timesteps[1], records[1], time + 1)
+    learner, tally = student.learn(keys, rival.learner, ring, rival.tally, time)
+    return Rival(learner, ring, tally)
 
 
 def _marked(
     program: Program, timesteps: dict[str, Timestep], time: Int[Array, ""]
 ) -> dict[str, Timestep]:
-    """Timesteps that say who of the learner's team learns at that time."""
-    if not program.terms.incremental.is_on:
-        return timesteps
+    """Timesteps that say who of each learner's team learns at that time."""
     home, away = program.sides.split(timesteps)
-    home = program.terms.marked(home, program.progress(time))
+    home = program.student.marked(home, time)
+    if program.rival is not None and away is not None:
+        away = program.rival.marked(away, time)
     return timesteps | program.sides.join(home, away)
 
 
-def _learn(
-    program: Program,
-    keys: PRNGKey,
-    learner: PyTree,
-    ring: replay.PackedStep,
-    window: Window,
-    time: Int[Array, ""],
-) -> tuple[PyTree, Window]:
-    """The updates that are due; the conditions are the same in every seed."""
-    updates = program.updates
+def close_window(program: Program, run: Run) -> tuple[Run, dict[str, Any]]:
+    """The figures since the last report, and the run with an empty window and its next opponent.
 
-    def update(index: Int[Array, ""], state: tuple[PyTree, Window]) -> tuple[PyTree, Window]:
-        learner, window = state
-        to_sample, to_learn = keys[index]
-        batch = updates.batch(ring, time + 1, to_sample)
-        learner, metrics = program.algorithm.update(
-            learner, batch, to_learn, program.progress(time)
-        )
-        return learner, measure(window, metrics, time)
-
-    def all_updates() -> tuple[PyTree, Window]:
-        return jax.lax.fori_loop(0, updates.times, update, (learner, window))
-
-    return jax.lax.cond(updates.due(time), all_updates, lambda: (learner, window))
-
-
-def close_window(program: Program, run: Run) -> tuple[Run, dict[str, Array]]:
-    """The figures since the last report, and the run with an empty window and its next opponent."""
+    An opponent that learns has the figures of its updates under `rival`.
+    """
     window = run.window
     episodes = jnp.maximum(window.episodes, 1)
     row = {
@@ -194,12 +191,11 @@ def close_window(program: Program, run: Run) -> tuple[Run, dict[str, Array]]:
         "episodes": window.episodes,
         "returns": jnp.where(window.episodes > 0, window.returns / episodes, jnp.nan),
         "rewards": window.rewards / jnp.maximum(window.agent_steps, 1),
-        "updates": window.updates,
-        "failed_at": window.failed_at,
-        "finite": all_finite(run.learner),
-        "metrics": jax.tree.map(lambda x: x / jnp.maximum(window.updates, 1), window.metrics),
+        **figures_of_updates(window, run.learner),
     }
-    policy = program.algorithm.policy(run.learner)
+    if isinstance(run.opponent, Rival):
+        row["rival"] = figures_of_updates(run.opponent.tally, run.opponent.learner)
+    policy = program.student.algorithm.policy(run.learner)
     met = window.episodes > 0
     opponent = program.practice.next(run.opponent, policy, met, window.returns, run.key)
     following = (opponent, next_window(window))
@@ -208,23 +204,18 @@ def close_window(program: Program, run: Run) -> tuple[Run, dict[str, Array]]:
     ), row
 
 
-def _metric_names(program: Program, learner: PyTree, ring: replay.PackedStep) -> list[str]:
-    """Names of the metrics an update returns, without computing one."""
-
-    def once(learner: PyTree, ring: replay.PackedStep) -> dict[str, Array]:
-        key = jax.random.key(0)
-        batch = program.updates.batch(ring, jnp.int32(1), key)
-        return program.algorithm.update(learner, batch, key, jnp.zeros(()))[1]
-
-    return sorted(jax.eval_shape(once, learner, ring))
+def policies_of(program: Program, run: Run) -> Both:
+    """What both players would be evaluated by, as they are now."""
+    opponent = program.practice.playing(run.opponent)
+    if program.rival is not None:
+        opponent = program.rival.algorithm.policy(opponent)
+    return program.student.algorithm.policy(run.learner), opponent
 
 
-def _record(program: Program, learner: PyTree, home: Timestep, memory: PyTree) -> PyTree:
-    """Zeros like what acting records: there is no act before the first timestep."""
-
-    def once(one: Timestep, kept: PyTree) -> PyTree:
-        explore = jnp.zeros(one.alive.shape)
-        return program.algorithm.act(learner, one, kept, jax.random.key(0), explore)[2]
-
-    shapes: Callable[..., Any] = jax.eval_shape(jax.vmap(once), home, memory)
-    return jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
+def is_sound(run: Run) -> Bool[Array, ""]:
+    """Whether no loss and no parameter of any learner was anything but finite."""
+    sound = jnp.all(run.window.failed_at < 0) & all_finite(run.learner)
+    if not isinstance(run.opponent, Rival):
+        return sound
+    rival = run.opponent
+    return sound & jnp.all(rival.tally.failed_at < 0) & all_finite(rival.learner)

@@ -16,7 +16,7 @@ from swarmfield.training.setup import Setup, opponent_kind
 def config_file(setup: Setup, target: int) -> dict[str, Any]:
     """The options as given, and under `resolved` what they came to where they were left open."""
     job = setup.job
-    experience = setup.program.experience
+    experience = setup.program.student.experience
     return {
         **to_dict(job),
         "target_env_steps": target,

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from swarmfield.algorithms import ALGORITHMS
 from swarmfield.options import typed
 from swarmfield.training import checkpoint, run_folder
 from swarmfield.training.best import keep_best
@@ -191,7 +192,7 @@ def _last_state(folder: RunFolder, job: Job, newest: Path | None) -> tuple[Setup
 def _with_frozen_opponent(job: Job) -> tuple[Job, Any]:
     """The job with its frozen opponent's own job, and that opponent's parameters."""
     asked = job.config.opponent
-    if asked is None or asked in NAMED_OPPONENTS:
+    if asked is None or asked in NAMED_OPPONENTS or asked in ALGORITHMS:
         return job, None
     from swarmfield.training.player import load, require_same_reading
 

@@ -14,11 +14,12 @@ from swarmfield.algorithms import ALGORITHMS
 from swarmfield.environments import ENVIRONMENTS
 from swarmfield.environments.wrappers import AutoReset
 from swarmfield.options import typed
-from swarmfield.training.config import NAMED_OPPONENTS, Job
+from swarmfield.training.config import NAMED_OPPONENTS, Job, rival_of
 from swarmfield.training.evaluate import Match
 from swarmfield.training.matchup import Policy, Sides, policy_of, random_policy, sides_of
-from swarmfield.training.practice import OWN, Practice
+from swarmfield.training.practice import OWN, RIVAL, Practice
 from swarmfield.training.program import Program
+from swarmfield.training.student import Student
 from swarmfield.training.terms import Terms
 from swarmfield.types import Algorithm, Environment, Replay, Rollout, SwarmfieldError, TeamSpec
 
@@ -91,26 +92,46 @@ def assemble(job: Job) -> Setup:
     notes = [environment.description]
     if sides.swapped and job.config.num_envs == 1:
         notes.append(f"in its one environment the learner always plays {sides.home.name}")
-    experience = _fit(algorithm.experience, job, sides.home, notes)
+    student = _student(job, algorithm, sides.home, notes)
     kind = opponent_kind(job, environment)
+    rival = _rival(job, environment, sides, notes) if kind == RIVAL else None
     opponent = _opponent(kind, job, environment, sides, algorithm)
     program = Program(
-        algorithm=algorithm,
-        experience=experience,
+        student=student,
         environment=AutoReset(environment),
         sides=sides,
-        opponent=opponent,
-        num_envs=job.config.num_envs,
-        scheduled_steps=job.config.env_steps // job.config.num_envs,
+        opponent=opponent if rival is None else rival.policy,
         practice=Practice(kind, job.config.pool_size, job.config.pool_sampling),
-        terms=Terms(sides.home, job.config.reward, job.config.incremental),
+        rival=rival,
     )
     matches = _matches(kind, environment, sides, policy_of(algorithm), opponent)
     return Setup(job, environment, sides, algorithm, program, matches, notes)
 
 
+def _student(job: Job, algorithm: Algorithm, team: TeamSpec, notes: list[str]) -> Student:
+    """How an algorithm learns in the job, on its terms."""
+    config = job.config
+    return Student(
+        algorithm=algorithm,
+        experience=_fit(algorithm.experience, job, team, notes),
+        terms=Terms(team, config.reward, config.incremental),
+        num_envs=config.num_envs,
+        scheduled_steps=config.env_steps // config.num_envs,
+    )
+
+
+def _rival(job: Job, environment: Environment, sides: Sides, notes: list[str]) -> Student:
+    """How the opponent learns: on the learner's terms, by its own method."""
+    assert sides.away is not None
+    algorithm = build_algorithm(rival_of(job), environment, sides.away)
+    its_notes: list[str] = []
+    student = _student(job, algorithm, sides.away, its_notes)
+    notes.extend(f"opponent: {note}" for note in its_notes)
+    return student
+
+
 def opponent_kind(job: Job, environment: Environment) -> str:
-    """`self`, `pool`, `random`, `frozen` or `none`: the option, where the environment allows it."""
+    """`self`, `pool`, `random`, `rival`, `frozen` or `none`: as asked, where that can be."""
     asked = job.config.opponent
     if len(environment.sides) == 1:
         if asked is not None:
@@ -121,10 +142,13 @@ def opponent_kind(job: Job, environment: Environment) -> str:
         return "none"
     if asked is None:
         return "self" if environment.interchangeable else "random"
+    if asked in ALGORITHMS:
+        return RIVAL
     if asked != "random" and not environment.interchangeable:
         raise SwarmfieldError(
             f"--opponent is {asked!r}, but the sides of {environment.name!r} are not "
-            "interchangeable, so that no trained policy can play the other side; choose random."
+            "interchangeable, so that no trained policy can play the other side; choose random, or "
+            "an algorithm that learns to."
         )
     return asked if asked in NAMED_OPPONENTS else "frozen"
 
@@ -138,6 +162,8 @@ def _opponent(
         return policy_of(algorithm)
     if kind == "random":
         return random_policy(sides.away)
+    if kind == RIVAL:
+        return policy_of(build_algorithm(rival_of(job), environment, sides.away))
     if job.frozen is None:
         raise SwarmfieldError(
             f"The opponent is {job.config.opponent!r}, but the run's config.json lacks that run's "
@@ -150,12 +176,13 @@ def _matches(
     kind: str, environment: Environment, sides: Sides, learner: Policy, opponent: Policy | None
 ) -> dict[str, Match]:
     first = Match(environment, sides, learner, opponent)
-    if kind not in OWN or sides.away is None:
+    if kind not in (*OWN, RIVAL) or sides.away is None:
         return {"evaluation": first}
+    # One that learns is no fixed measure of how far the learner is: random is.
     against_random = first._replace(opponent=random_policy(sides.away))
     if kind == "pool":
         return {"evaluation": against_random}
-    return {"evaluation": against_random, "evaluation_self": first}
+    return {"evaluation": against_random, f"evaluation_{kind}": first}
 
 
 def _fit(

@@ -14,6 +14,7 @@ from swarmfield.training.best import evaluation_keys
 from swarmfield.training.compiled import Programs, Saved
 from swarmfield.training.evaluate import by_seed
 from swarmfield.training.loop import Counters
+from swarmfield.training.program import policies_of
 from swarmfield.training.setup import Setup
 
 
@@ -30,10 +31,10 @@ def summarize_run(
     """
     config = setup.job.config
     evaluations = {}
+    policies = policies_of(setup.program, saved.run)
     for number, (name, evaluate) in enumerate(programs.evaluate.items()):
-        policy = setup.algorithm.policy(saved.run.learner)
         keys = evaluation_keys(saved, counters.time + 1 + number)
-        seeds = by_seed(evaluate(policy, saved.run.opponent, keys))
+        seeds = by_seed(evaluate(*policies, keys))
         evaluations[name] = seeds[0] if len(seeds) == 1 else mean_over_seeds(seeds)
         if len(seeds) > 1:
             evaluations[f"{name}_by_seed"] = dict(zip(config.seed_list, seeds, strict=True))

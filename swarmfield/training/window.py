@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any, TypeVar
 
 import equinox as eqx
 import jax
@@ -26,6 +27,26 @@ class Window(eqx.Module):
     updates: Int[Array, ""]
     metrics: dict[str, Float[Array, ""]]
     failed_at: Int[Array, ""]
+
+
+class Tally(eqx.Module):
+    """What has been counted of another learner's updates since the last report."""
+
+    updates: Int[Array, ""]
+    metrics: dict[str, Float[Array, ""]]
+    failed_at: Int[Array, ""]
+
+
+Counted = TypeVar("Counted", Window, Tally)
+
+
+def empty_tally(metrics: Iterable[str]) -> Tally:
+    """No updates yet.
+
+    Args:
+        metrics: Names of what an update measures.
+    """
+    return Tally(jnp.int32(0), {name: jnp.zeros(()) for name in metrics}, jnp.int32(-1))
 
 
 def empty_window(num_players: int, num_envs: int, metrics: Iterable[str]) -> Window:
@@ -54,6 +75,12 @@ def next_window(window: Window) -> Window:
     empty = jax.tree.map(jnp.zeros_like, window)
     kept = (window.running, window.failed_at)
     return eqx.tree_at(lambda w: (w.running, w.failed_at), empty, kept)
+
+
+def next_tally(tally: Tally) -> Tally:
+    """No updates yet; what has failed has failed."""
+    empty = jax.tree.map(jnp.zeros_like, tally)
+    return eqx.tree_at(lambda t: t.failed_at, empty, tally.failed_at)
 
 
 Pair = tuple[Timestep, Timestep | None]
@@ -91,16 +118,26 @@ def count(window: Window, before: Pair, after: Pair, over: Bool[Array, " E"]) ->
     )
 
 
-def measure(window: Window, metrics: dict[str, Array], time: Int[Array, ""]) -> Window:
+def measure(counted: Counted, metrics: dict[str, Array], time: Int[Array, ""]) -> Counted:
     """Add one update's metrics, made after the step at `time`."""
     finite = jnp.stack([jnp.isfinite(value) for value in metrics.values()]).all()
-    failed_at = jnp.where((window.failed_at < 0) & ~finite, time, window.failed_at)
-    total = jax.tree.map(jnp.add, window.metrics, metrics)
+    failed_at = jnp.where((counted.failed_at < 0) & ~finite, time, counted.failed_at)
+    total = jax.tree.map(jnp.add, counted.metrics, metrics)
     return eqx.tree_at(
-        lambda w: (w.metrics, w.updates, w.failed_at),
-        window,
-        (total, window.updates + 1, failed_at),
+        lambda c: (c.metrics, c.updates, c.failed_at),
+        counted,
+        (total, counted.updates + 1, failed_at),
     )
+
+
+def figures_of_updates(counted: Window | Tally, learner: PyTree) -> dict[str, Any]:
+    """Of a learner's updates: how many, their mean metrics, and whether a number went wrong."""
+    return {
+        "updates": counted.updates,
+        "metrics": jax.tree.map(lambda x: x / jnp.maximum(counted.updates, 1), counted.metrics),
+        "failed_at": counted.failed_at,
+        "finite": all_finite(learner),
+    }
 
 
 def all_finite(learner: PyTree) -> Bool[Array, ""]:

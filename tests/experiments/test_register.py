@@ -34,11 +34,24 @@ def test_experiments_on_mixing_are_there_at_every_size() -> None:
         "X-4": 4,
         "X-6": 4,
         "X-7a": 4,
+        "X-7b": 1,
     }
     (run,) = runs_of(find("mfqmix/incremental-10")[0].task, MFQ_GROWING, "laptop", ROOT)
     assert run.job.config.reward == "team"
     assert run.job.config.incremental.start == 0.2
     assert run.job.config.env.num_agents == 10
+
+
+def test_head_to_head_gives_both_learners_the_same_terms() -> None:
+    experiment = EXPERIMENTS["mfqmix/head-to-head"]
+    for arm in experiment.arms:
+        (run,) = runs_of(experiment.task, arm, "smoke", ROOT)
+        config = run.job.config
+        assert config.reward == "team"
+        assert config.opponent != run.job.algorithm
+        assert config.algo.exploration == config.opponent_algo.exploration == "epsilon"
+        assert config.algo.batch_size == config.opponent_algo.batch_size == 64
+        assert "--opponent-algo.batch-size" in run.command
 
 
 def test_an_unknown_name_is_refused_with_the_nearest() -> None:

@@ -1,5 +1,6 @@
 """Scores are read back as they were written, and claims judged by their intervals."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -235,3 +236,55 @@ def test_a_report_of_nothing_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SwarmfieldError, match="no finished run of paper at scale smoke"):
         write("paper", [experiment()], "smoke", tmp_path, tmp_path / "report")
     assert not (tmp_path / "report").exists()
+
+
+MET = Experiment(
+    "paper/met",
+    "P-2",
+    "Met",
+    "Figure 2",
+    "As it was.",
+    TASK,
+    (A, B),
+    (Column("difference", "against/difference", 1), Column("win rate", "against/win_rate", 2)),
+)
+
+
+def meet(path: Path, ours: list[float], theirs: list[float]) -> None:
+    """Add what a learner and the opponent that learned too came to against each other."""
+    seeds = {
+        str(seed): {"learner": {"return_mean": x, "win_rate": 0.5}, "opponent": {"return_mean": y}}
+        for seed, (x, y) in enumerate(zip(ours, theirs, strict=True))
+    }
+    met = {"evaluation_rival": seeds["0"], "evaluation_rival_by_seed": seeds}
+    write_json(path / "summary.json", read_object(path / "summary.json") | met)
+    lines = (path / "metrics.jsonl").read_text().splitlines()
+    rows = [json.dumps({**json.loads(line), "return/opponent": 0.5}) + "\n" for line in lines]
+    (path / "metrics.jsonl").write_text("".join(rows))
+
+
+@pytest.mark.parametrize(
+    ("theirs", "outcome"),
+    [([1.0] * 4, "supported"), ([11.5] * 4, "left open"), ([90.0] * 4, "contradicted")],
+)
+def test_a_meeting_of_two_learners_is_judged_by_its_difference(root, theirs, outcome) -> None:
+    meet(root / "smoke/there/a", SCORES["a"], theirs)
+    claim = Claim("A earns more.", "difference", "a")
+    results = Results(MET._replace(claims=(claim,)), "smoke", root)
+    np.testing.assert_array_equal(results.scores(A, "difference"), SCORES["a"] - np.array(theirs))
+    np.testing.assert_array_equal(results.scores(A, "win rate"), [0.5] * 4)
+    assert judge(results, claim).outcome == outcome
+
+
+def test_a_report_shows_how_far_the_learner_was_ahead(root: Path) -> None:
+    claim = Claim("A earns more.", "difference", "a")
+    met = MET._replace(claims=(claim,), arms=(A,))
+    meet(root / "smoke/there/a", SCORES["a"], [1.0] * 4)
+    text = write("paper", [met], "smoke", root, root / "report").read_text()
+    assert "**supported**: A earns more. (difference; `a`: 10.5 [" in text
+    assert (root / "report" / "met.png").stat().st_size > 1000
+
+
+def test_a_meeting_that_is_not_there_is_named(root: Path) -> None:
+    with pytest.raises(SwarmfieldError, match="lacks evaluation_rival"):
+        Results(MET, "smoke", root).scores(A, "difference")

@@ -98,7 +98,8 @@ def run_with(terms, steps: int, num_envs: int = 4):
     """Some steps of an algorithm that always answers rightly, on some terms."""
     environment = Toy(ToyConfig(num_agents=10, max_steps=5))
     program = make_program(RIGHT, environment, num_envs, 100 * num_envs)
-    program = program._replace(terms=terms._replace(team=program.sides.home))
+    terms = terms._replace(team=program.sides.home)
+    program = program._replace(student=program.student._replace(terms=terms))
     run = loop.start(program, None, KEY)
     return jax.jit(partial(loop.advance, program))(run, jnp.int32(0), jnp.int32(steps))
 

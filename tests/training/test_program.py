@@ -178,8 +178,8 @@ def test_metrics_are_means_over_updates() -> None:
 
 def test_the_schedule_is_over_when_its_steps_are() -> None:
     program = make_counting()
-    assert program.progress(20) == 0.5
-    assert program.progress(40) == program.progress(4000) == 1.0
+    assert program.student.progress(20) == 0.5
+    assert program.student.progress(40) == program.student.progress(4000) == 1.0
 
 
 def test_exploration_is_recorded_beside_what_followed() -> None:

@@ -1,0 +1,76 @@
+"""MAgent2's worlds beyond those that the papers use: MFQ and IQL against players at random."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from swarmfield.experiments.design import Arm, Budget, Column, Experiment, Scale, Task
+
+_METHODS = (Arm("mfq", "mfq"), Arm("iql", "iql"))
+_BRIEF = {"batch_size": 64, "warmup": 0, "capacity": 4000}
+_COSTS = (Column("environment steps", "run/env_steps"), Column("seconds", "run/wall_seconds"))
+
+
+def _experiment(
+    world: str,
+    title: str,
+    setting: str,
+    laptop: Mapping[str, Any],
+    smoke: Mapping[str, Any],
+    columns: tuple[Column, ...],
+) -> Experiment:
+    budgets: dict[Scale, Budget] = {
+        "smoke": Budget(160, 2, {**smoke, "max_steps": 10}, _BRIEF, 4, 4, 1),
+        "laptop": Budget(32_000, 5, laptop),
+        "paper": Budget(1_000_000, 10),
+    }
+    task = Task(world, world, budgets, opponent=None if world == "gather" else "random")
+    return Experiment(
+        f"magent/{world.replace('_', '-')}",
+        "beyond",
+        title,
+        "MAgent2 0.3.4",
+        setting,
+        task,
+        _METHODS,
+        (Column("return", "return_mean", 1), *columns, *_COSTS),
+    )
+
+
+_ARMED = (Column("kills", "kills", 1), Column("win rate", "win_rate", 2))
+
+EXPERIMENTS = (
+    _experiment(
+        "battlefield",
+        "Battlefield",
+        "Two armies look for each other between walls.",
+        {"map_size": 46, "max_steps": 200},
+        {"map_size": 46},
+        _ARMED,
+    ),
+    _experiment(
+        "combined_arms",
+        "Combined Arms",
+        "8 melee and 4 ranged soldiers, which share a network, against as many.",
+        {"map_size": 20, "max_steps": 200},
+        {"map_size": 16},
+        _ARMED,
+    ),
+    _experiment(
+        "tiger_deer",
+        "Tiger-Deer",
+        "Tigers, which eat only by biting in pairs, learn; deer do not.",
+        {"map_size": 20},
+        {"map_size": 20},
+        (Column("deer eaten", "kills", 1),),
+    ),
+    _experiment(
+        "gather",
+        "Gather",
+        "Omnivores eat what does not grow back, and may attack each other for it.",
+        {"map_size": 30, "max_steps": 200},
+        {"map_size": 30},
+        (Column("eaten", "eaten", 1), Column("alive", "alive", 1)),
+    ),
+)

@@ -1,0 +1,159 @@
+"""Two learners in one program: both learn, from their own experience, as often as they are due."""
+
+import json
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import tiny
+from toy import Toy, ToyConfig, make_algorithm, make_program
+
+import swarmfield
+from swarmfield.training import program as loop
+from swarmfield.training.player import load, load_opponent
+from swarmfield.types import SwarmfieldError
+
+OFTEN = {"batch_size": 32, "capacity": 800, "warmup": 0, "learning_rate": 1e-2}
+RUN = (
+    "train iql toy --env.num-agents 3 --num-envs 2 --opponent ac --algo.batch-size 32 "
+    "--algo.warmup 0 --algo.capacity 2000 --opponent-algo.rollout-length 5 --seeds 3:5 "
+    "--evaluation-episodes 2 --env-steps 240 --evaluations 4"
+)
+
+
+def both(first: str = "iql", second: str = "ac"):
+    environment = Toy(ToyConfig(num_agents=4, max_steps=4))
+    options = {"iql": OFTEN, "vdn": OFTEN, "ac": {"rollout_length": 5, "learning_rate": 1e-2}}
+    learner = make_algorithm(first, environment, **options[first])
+    other = make_algorithm(second, environment, **options[second])
+    return make_program(learner, environment, 4, 4000, rival=other)
+
+
+def advanced(program, cuts, seed: int = 0):
+    run = loop.start(program, None, jax.random.key(seed))
+    advance = jax.jit(partial(loop.advance, program))
+    for time, steps in cuts:
+        run = advance(run, jnp.int32(time), jnp.int32(steps))
+    return run
+
+
+@pytest.mark.parametrize("names", [("iql", "ac"), ("ac", "iql"), ("iql", "iql")])
+def test_both_learn_at_once(names) -> None:
+    program = both(*names)
+    advance = jax.jit(partial(loop.advance, program))
+    close = jax.jit(partial(loop.close_window, program))
+    run, rows = loop.start(program, None, jax.random.key(0)), []
+    for time, steps in ((0, 40), (40, 560), (600, 200)):
+        run, row = close(advance(run, jnp.int32(time), jnp.int32(steps)))
+        rows.append(row)
+    # One in four answers is right by chance.
+    assert np.all(np.asarray(rows[0]["rewards"]) < 0.45)
+    assert np.all(np.asarray(rows[-1]["rewards"]) > 0.6), rows[-1]["rewards"]
+    assert np.isfinite(float(rows[-1]["rival"]["metrics"]["loss"]))
+
+
+def test_each_keeps_its_own_experience() -> None:
+    """Sides are swapped in half of the worlds, for the rival the other way round."""
+    program = both("iql", "iql")
+    run = advanced(program, [(0, 7)])
+    perspective = {
+        "learner": np.asarray(run.ring.shared["perspective"])[1:8],
+        "rival": np.asarray(run.opponent.ring.shared["perspective"])[1:8],
+    }
+    np.testing.assert_array_equal(perspective["learner"], [[0, 0, 1, 1]] * 7)
+    np.testing.assert_array_equal(perspective["rival"], [[1, 1, 0, 0]] * 7)
+    assert not np.array_equal(run.ring.reward[1:8], run.opponent.ring.reward[1:8])
+
+
+def test_a_run_is_decided_by_its_seed_and_not_by_how_it_is_cut() -> None:
+    program = both()
+    whole, cut = advanced(program, [(0, 30)]), advanced(program, [(0, 7), (7, 23)])
+    key = lambda run: jax.tree.map(  # noqa: E731
+        lambda x: jax.random.key_data(x) if jnp.issubdtype(x.dtype, jax.dtypes.prng_key) else x,
+        run,
+    )
+    jax.tree.map(np.testing.assert_array_equal, key(whole), key(cut))
+    other = advanced(program, [(0, 30)], seed=1)
+    assert not np.array_equal(
+        jax.tree.leaves(whole.opponent.learner)[0], jax.tree.leaves(other.opponent.learner)[0]
+    )
+
+
+def test_two_learners_of_a_kind_begin_and_become_different() -> None:
+    run = advanced(both("iql", "iql"), [(0, 5)])
+    ours, theirs = (x.network.head.layers[0].weight for x in (run.learner, run.opponent.learner))
+    assert not np.array_equal(ours, theirs)
+
+
+def test_the_count_of_updates_begins_anew_at_a_report() -> None:
+    program = both()
+    run, row = loop.close_window(program, advanced(program, [(0, 10)]))
+    assert int(row["rival"]["updates"]) == 2  # of rollouts of five steps
+    assert int(run.opponent.tally.updates) == 0
+    assert all(float(value) == 0 for value in run.opponent.tally.metrics.values())
+
+
+def test_a_run_of_two_learners_is_reported_evaluated_and_loaded() -> None:
+    path = tiny.finished(RUN)
+    summary = json.loads((path / "summary.json").read_text())
+    assert set(summary["evaluation_rival"]) == {"learner", "opponent"}
+    met = summary["evaluation_rival_by_seed"]["4"]
+    assert met["learner"]["win_rate"] == pytest.approx(1 - met["opponent"]["win_rate"])
+    rows = tiny.rows(path)
+    assert "opponent/loss" in rows[-1]
+    assert "loss" in rows[-1]
+    config = json.loads((path / "config.json").read_text())
+    assert config["opponent_algo"]["rollout_length"] == 5
+    learner = load(path, seed=4)
+    first = load_opponent(load(path, seed=3))
+    second = load_opponent(learner)
+    shapes = jax.tree.map(jnp.shape, first)
+    assert shapes == jax.tree.map(jnp.shape, second)
+    assert any(
+        not np.array_equal(x, y)
+        for x, y in zip(jax.tree.leaves(first), jax.tree.leaves(second), strict=True)
+    )
+    report = swarmfield.evaluate(path, episodes=2)
+    assert report["against"] == "ac"
+    assert report["file"].endswith("vs-ac.json")
+    assert swarmfield.evaluate(path, episodes=2, opponent="ac")["learner"] == report["learner"]
+
+
+def test_a_rival_plays_sides_that_are_not_interchangeable() -> None:
+    said = tiny.swarmfield(
+        "train iql adversarial_pursuit --env.map-size 12 --env.max-steps 10 --num-envs 2 "
+        "--opponent vdn --algo.batch-size 16 --algo.warmup 0 --algo.capacity 500 "
+        "--opponent-algo.warmup 0 --env-steps 40 --evaluations 1 --evaluation-episodes 2 "
+        f"--run-dir {tiny.SCRATCH / 'prey-learn-too'}"
+    )
+    assert said.code == 0, said.err
+    last = tiny.rows(tiny.SCRATCH / "prey-learn-too")[-1]
+    assert np.isfinite(last["opponent/loss"])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            {"opponent": "random", "opponent_algo": {"gamma": 0.5}},
+            r"'random', which is no algorithm",
+        ),
+        ({"opponent": "ac", "opponent_algo": {"gama": 0.5}}, r"no option opponent_algo\.gama"),
+        ({"opponent": "gatmff"}, r"no run folder gatmff"),
+    ],
+)
+def test_refusals(options, message: str, tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SwarmfieldError, match=message):
+        swarmfield.train("iql", "battle", **options)
+
+
+def test_a_number_of_the_rival_that_is_not_finite_is_its_own() -> None:
+    said = tiny.swarmfield(
+        f"{RUN} --opponent-algo.learning-rate 1e30 --run-dir {tiny.SCRATCH / 'rival-fails'}"
+    )
+    assert said.code == 1
+    assert "The opponent's" in said.err
+    assert "--opponent-algo.learning-rate" in said.err
