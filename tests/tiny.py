@@ -35,9 +35,15 @@ TOY_RUN = f"{TOY} {_WHOLE}"
 # Replay with groups that both players remember, and rollouts; groups change within an episode.
 _GROUPS = "--env.num-agents 6 --num-envs 2 --algo.num-groups 2 --algo.group-interval 3"
 GROUPS_RUN = f"train bmf_q toy {_GROUPS} --opponent self {LEARNING} {_WHOLE}"
+# Replay on one side, rollouts on the other.
+RIVALS_RUN = (
+    f"train iql toy --env.num-agents 3 --num-envs 2 --opponent ac {LEARNING} "
+    f"--opponent-algo.rollout-length 7 {_WHOLE}"
+)
 KINDS_OF_RUN = [
     TOY_RUN,
     GROUPS_RUN,
+    RIVALS_RUN,
     f"train bmf_ac toy {_GROUPS} --algo.rollout-length 7 --evaluation-episodes 2 {_WHOLE}",
     # Continuous actions, and provisional ones recorded.
     f"train bmf_ac miners --env.num-agents 9 --num-envs 2 --algo.num-groups 2 --algo.no-delay "

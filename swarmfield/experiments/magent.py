@@ -22,7 +22,7 @@ def _experiment(
 ) -> Experiment:
     budgets: dict[Scale, Budget] = {
         "smoke": Budget(160, 2, {**smoke, "max_steps": 10}, _BRIEF, 4, 4, 1),
-        "laptop": Budget(32_000, 5, laptop),
+        "laptop": Budget(24_000, 3, laptop),
         "paper": Budget(1_000_000, 10),
     }
     task = Task(world, world, budgets, opponent=None if world == "gather" else "random")

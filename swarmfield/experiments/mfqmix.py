@@ -19,6 +19,8 @@ _EPSILON = {"exploration": "epsilon"}
 """For all: values of a team have no scale that a temperature could be set against."""
 _BRIEF = {"batch_size": 64, "warmup": 0, "capacity": 4000}
 _LAPTOP_STEPS = 24_000
+_SAME_BATCH = {"batch_size": 1024}
+"""Agents' transitions an update: as many for methods that learn from whole steps as for others."""
 
 IQL, MFQ, VDN, QMIX, MFQMIX = (
     Arm(name, name, _EPSILON, _TEAM) for name in ("iql", "mfq", "vdn", "qmix", "mfqmix")
@@ -37,8 +39,8 @@ def _task(size: int) -> Task:
         "adversarial_pursuit",
         {
             "smoke": Budget(160, 2, {**env, "max_steps": 10}, _BRIEF, 4, 4, 1),
-            "laptop": Budget(_LAPTOP_STEPS, 5, env),
-            "paper": Budget(1_000_000, 10, env),
+            "laptop": Budget(_LAPTOP_STEPS, 5, env, _SAME_BATCH),
+            "paper": Budget(1_000_000, 10, env, _SAME_BATCH),
         },
     )
 
@@ -163,8 +165,8 @@ BATTLE = Task(
     "battle",
     {
         "smoke": Budget(160, 2, {"map_size": 12, "max_steps": 20}, _BRIEF, 4, 4, 1),
-        "laptop": Budget(32_000, 5, {"map_size": 20}),
-        "paper": Budget(800_000, 10, {"map_size": 20}),
+        "laptop": Budget(_LAPTOP_STEPS, 5, {"map_size": 20}, _SAME_BATCH),
+        "paper": Budget(800_000, 10, {"map_size": 20}, _SAME_BATCH),
     },
 )
 """12 against 12, and 4 against 4 to see that all works."""
