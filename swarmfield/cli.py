@@ -30,6 +30,7 @@ from swarmfield.types import SwarmfieldError
 
 BAD_INPUT, FAILED, INTERRUPTED = 2, 1, 130
 HELP = ("-h", "--help")
+OPTIONS_OF_ALGORITHMS = ("algo", "opponent-algo")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -155,7 +156,10 @@ def _job_of(arguments: list[str]) -> Any:
             )
         default = job.config
     options, default = _with_opponent(env, algo, rest, default)
-    config = parse(options, rest, f"swarmfield train {algorithm} {environment}", default)
+    try:
+        config = parse(options, rest, f"swarmfield train {algorithm} {environment}", default)
+    except SwarmfieldError as error:
+        raise SwarmfieldError(_told_of_opponent(str(error), rest)) from None
     return Job(algorithm, environment, config)
 
 
@@ -166,9 +170,23 @@ def _with_opponent(env: type, algo: type, arguments: list[str], default: Any) ->
 
     opponent = value_of("--opponent", arguments) or (default and default.opponent)
     kind = ALGORITHMS[opponent].config if opponent in ALGORITHMS else NoOptions
+    if kind is NoOptions and any(word.startswith("--opponent-algo.") for word in arguments):
+        raise SwarmfieldError(
+            f"--opponent-algo options are given, but the opponent is {opponent!r}, which is no "
+            "algorithm; leave them out, or name one by --opponent."
+        )
     if default is not None and not isinstance(default.opponent_algo, kind):
         default = dataclasses.replace(default, opponent_algo=kind())
     return TrainConfig[env, algo, kind], default
+
+
+def _told_of_opponent(sentence: str, arguments: list[str]) -> str:
+    """A refusal of an algorithm's option, of the opponent's where only that was typed."""
+    name = sentence.partition(" ")[0].removeprefix("--algo.")
+    typed = {option: value_of(f"--{option}.{name}", arguments) for option in OPTIONS_OF_ALGORITHMS}
+    if typed["algo"] is None and typed["opponent-algo"] is not None:
+        return sentence.replace("--algo.", "--opponent-algo.", 1)
+    return sentence
 
 
 def start_and_report(function: Callable[[Any], Any], job: Any) -> None:

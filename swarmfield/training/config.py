@@ -217,7 +217,11 @@ def _opponent_config(opponent: Any, options: Mapping[str, Any]) -> Any:
         SwarmfieldError: It is none and has options all the same, or they are not allowed.
     """
     if opponent in ALGORITHMS:
-        return configure(ALGORITHMS[opponent], options, "opponent_algo")
+        try:
+            return configure(ALGORITHMS[opponent], options, "opponent_algo")
+        except SwarmfieldError as error:
+            # Options know themselves as an algorithm's, not whose.
+            raise SwarmfieldError(str(error).replace("--algo.", "--opponent-algo.")) from None
     if options:
         raise SwarmfieldError(
             f"Options of the opponent's algorithm are {dict(options)}, but the opponent is "

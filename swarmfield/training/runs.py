@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from swarmfield.algorithms import ALGORITHMS
-from swarmfield.options import typed
+from swarmfield.options import suggest, typed
 from swarmfield.training import checkpoint, run_folder
 from swarmfield.training.best import keep_best
 from swarmfield.training.compiled import (
@@ -198,6 +198,7 @@ def _with_frozen_opponent(job: Job) -> tuple[Job, Any]:
 
     environment = build_environment(job)
     opponent_kind(job, environment)  # refuses one where no trained policy can play
+    _require_known(asked)
     player = load(asked)
     if player.job.environment != job.environment:
         raise SwarmfieldError(
@@ -206,6 +207,15 @@ def _with_frozen_opponent(job: Job) -> tuple[Job, Any]:
         )
     require_same_reading(player.path, player.job, sides_of(environment).home)
     return replace(job, frozen=player.job), player.parameters
+
+
+def _require_known(opponent: str) -> None:
+    """Refuse a word that is neither a name nor a folder, saying what it may be."""
+    if len(Path(opponent).parts) == 1 and not Path(opponent).exists():
+        nearest = suggest(opponent, [*NAMED_OPPONENTS, *ALGORITHMS])
+        raise SwarmfieldError(
+            f"--opponent is {opponent!r}, but there is no such run folder; {nearest}."
+        )
 
 
 def _frozen_shapes(job: Job) -> Any:
@@ -254,6 +264,8 @@ def _train_and_evaluate(
 ) -> dict[str, Any]:
     config, position = setup.job.config, counters.metrics_position
     title = f"{setup.job.algorithm} in {setup.job.environment}"
+    if setup.program.rival is not None:
+        title += f" against {config.opponent}"
     began, total = counters.time * config.num_envs, total_env_steps // config.num_envs
     show = Display(title, total_env_steps, start_env_steps=began, quiet=quiet)
     with MetricsLog(folder, position) as log, show as display:

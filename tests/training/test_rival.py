@@ -141,7 +141,8 @@ def test_a_rival_plays_sides_that_are_not_interchangeable() -> None:
             r"'random', which is no algorithm",
         ),
         ({"opponent": "ac", "opponent_algo": {"gama": 0.5}}, r"no option opponent_algo\.gama"),
-        ({"opponent": "gatmff"}, r"no run folder gatmff"),
+        ({"opponent": "gatmff"}, r"no such run folder; did you mean 'gatmf'\?"),
+        ({"opponent": "ac", "opponent_algo": {"gamma": 5.0}}, r"^--opponent-algo\.gamma is 5\.0"),
     ],
 )
 def test_refusals(options, message: str, tmp_path, monkeypatch) -> None:
@@ -157,3 +158,18 @@ def test_a_number_of_the_rival_that_is_not_finite_is_its_own() -> None:
     assert said.code == 1
     assert "The opponent's" in said.err
     assert "--opponent-algo.learning-rate" in said.err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("--opponent ac --opponent-algo.gamma 5", "--opponent-algo.gamma is 5.0"),
+        ("--opponent ac --algo.gamma 5 --opponent-algo.gae-lambda 0", "--algo.gamma is 5.0"),
+        ("--opponent-algo.gamma 0.5", "the opponent is None, which is no algorithm"),
+        ("--opponent=random --opponent-algo.gamma 0.5", "the opponent is 'random'"),
+    ],
+)
+def test_a_refusal_says_whose_option_it_was(words: str, said: str) -> None:
+    told = tiny.swarmfield(f"train iql toy {words}")
+    assert told.code == 2
+    assert said in told.err
