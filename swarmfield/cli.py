@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import sys
@@ -22,6 +23,7 @@ from swarmfield.command_line import (
     runs_and_rest,
     take_config_file,
     value_of,
+    without,
 )
 from swarmfield.console import print_evaluations
 from swarmfield.options import suggest
@@ -30,7 +32,7 @@ from swarmfield.types import SwarmfieldError
 
 BAD_INPUT, FAILED, INTERRUPTED = 2, 1, 130
 HELP = ("-h", "--help")
-OPTIONS_OF_ALGORITHMS = ("algo", "opponent-algo")
+OPPONENTS = "--opponent-algo."
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -156,21 +158,20 @@ def _job_of(arguments: list[str]) -> Any:
             )
         default = job.config
     options, default = _with_opponent(env, algo, rest, default)
-    try:
-        config = parse(options, rest, f"swarmfield train {algorithm} {environment}", default)
-    except SwarmfieldError as error:
-        raise SwarmfieldError(_told_of_opponent(str(error), rest)) from None
+    program = f"swarmfield train {algorithm} {environment}"
+    config = _parse_training(options, rest, program, default)
     return Job(algorithm, environment, config)
 
 
 def _with_opponent(env: type, algo: type, arguments: list[str], default: Any) -> tuple[Any, Any]:
     """The options there are, and their defaults: some belong to an opponent that learns too."""
     from swarmfield.algorithms import ALGORITHMS
-    from swarmfield.training.config import NoOptions, TrainConfig
+    from swarmfield.training.config import TrainConfig
+    from swarmfield.training.opponent_options import NoOptions
 
     opponent = value_of("--opponent", arguments) or (default and default.opponent)
     kind = ALGORITHMS[opponent].config if opponent in ALGORITHMS else NoOptions
-    if kind is NoOptions and any(word.startswith("--opponent-algo.") for word in arguments):
+    if kind is NoOptions and without(OPPONENTS, arguments) != arguments:
         raise SwarmfieldError(
             f"--opponent-algo options are given, but the opponent is {opponent!r}, which is no "
             "algorithm; leave them out, or name one by --opponent."
@@ -180,13 +181,16 @@ def _with_opponent(env: type, algo: type, arguments: list[str], default: Any) ->
     return TrainConfig[env, algo, kind], default
 
 
-def _told_of_opponent(sentence: str, arguments: list[str]) -> str:
-    """A refusal of an algorithm's option, of the opponent's where only that was typed."""
-    name = sentence.partition(" ")[0].removeprefix("--algo.")
-    typed = {option: value_of(f"--{option}.{name}", arguments) for option in OPTIONS_OF_ALGORITHMS}
-    if typed["algo"] is None and typed["opponent-algo"] is not None:
-        return sentence.replace("--algo.", "--opponent-algo.", 1)
-    return sentence
+def _parse_training(options: Any, arguments: list[str], program: str, default: Any) -> Any:
+    """Options of training; a refusal says whether it is of the learner's or of the opponent's."""
+    try:
+        return parse(options, arguments, program, default)
+    except SwarmfieldError as error:
+        refusal = str(error)
+    with contextlib.suppress(SwarmfieldError):
+        parse(options, without(OPPONENTS, arguments), program, default)
+        refusal = refusal.replace("--algo.", OPPONENTS)
+    raise SwarmfieldError(refusal)
 
 
 def start_and_report(function: Callable[[Any], Any], job: Any) -> None:

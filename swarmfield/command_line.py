@@ -40,7 +40,8 @@ class EvaluateOptions(PlayOptions):
     """Options of an evaluation."""
 
     opponent: str | None = None
-    """`self`, `random` or a run's folder; the one it was trained against if not given."""
+    """`self`, `random` or a run's folder; the one it was trained against if not given, or by
+    its name if it is an algorithm that learned too."""
     seed: int | None = None
     """Which of several seeds; the first if not given."""
 
@@ -163,6 +164,17 @@ def value_of(option: str, arguments: list[str]) -> str | None:
         if name == option:
             value = rest if equals else "".join(arguments[i + 1 : i + 2])
     return value
+
+
+def without(prefix: str, arguments: list[str]) -> list[str]:
+    """Arguments without the options of a prefix and what follows each."""
+    kept, skipping = [], False
+    for word in arguments:
+        if word.startswith("--"):
+            skipping = word.replace("_", "-").startswith(prefix)
+        if not skipping:
+            kept.append(word)
+    return kept
 
 
 def take_config_file(arguments: list[str]) -> tuple[Path | None, list[str]]:

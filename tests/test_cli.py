@@ -15,7 +15,8 @@ from swarmfield.algorithms.iql import IQLConfig
 from swarmfield.command_line import parse
 from swarmfield.environments import ENVIRONMENTS
 from swarmfield.environments.gridworld.battle import BattleConfig
-from swarmfield.training.config import NoOptions, TrainConfig
+from swarmfield.training.config import TrainConfig
+from swarmfield.training.opponent_options import NoOptions
 
 # 21 steps are an episode and its reset: reports at 42, 84 and 100.
 BATTLE_RUN = f"{tiny.BATTLE} --env-steps 100 --evaluations 3 --checkpoints 1"

@@ -302,7 +302,7 @@ def make_program(algorithm, environment, num_envs, env_steps, opponent="random",
         sides=sides,
         opponent=opponent,
         practice=Practice(kind, pool_size=3),
-        rival=other,
+        other=other,
     )
 
 

@@ -158,8 +158,6 @@ def _mixing(size: int) -> Experiment:
     )
 
 
-_REWARDS_IN_BATTLE = "Both teams learn at once, each from the mean of its own rewards. "
-
 BATTLE = Task(
     "battle-12v12",
     "battle",
@@ -169,7 +167,7 @@ BATTLE = Task(
         "paper": Budget(800_000, 10, {"map_size": 20}, _SAME_BATCH),
     },
 )
-"""12 against 12, and 4 against 4 to see that all works."""
+"""12 against 12, and 2 against 2 to see that all works."""
 
 
 def _pair(first: str, second: str) -> Arm:
@@ -187,8 +185,8 @@ HEAD_TO_HEAD = Experiment(
     "X-7b",
     "Two learners against each other",
     "Figure 7, bottom",
-    _REWARDS_IN_BATTLE
-    + "Sides are swapped in half of the worlds. The difference is the return of the first less "
+    "Both teams learn at once, each from the mean of its own rewards. "
+    "Sides are swapped in half of the worlds. The difference is the return of the first less "
     "that of the second when both act greedily at the end.",
     BATTLE,
     tuple(_PAIRS.values()),

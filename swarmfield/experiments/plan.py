@@ -97,7 +97,7 @@ def _words(options: Mapping[str, Any], prefix: str = "") -> list[str]:
     words = []
     for name, value in options.items():
         if isinstance(value, Mapping):
-            words += _words(value, f"{prefix}{name}.")
+            words += _words(value, f"{prefix}{name.replace('_', '-')}.")
         elif isinstance(value, bool):
             words.append(spelled(name, prefix if value else f"{prefix}no-"))
         else:

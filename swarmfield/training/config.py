@@ -15,6 +15,7 @@ from swarmfield.options import spelled, typed
 from swarmfield.registry import configure, lookup
 from swarmfield.training.incremental import IncrementalConfig
 from swarmfield.training.json_files import read_object
+from swarmfield.training.opponent_options import opponent_config
 from swarmfield.training.pool import Sampling
 from swarmfield.training.practice import OWN
 from swarmfield.training.terms import Reward
@@ -36,11 +37,6 @@ LATER = {"reward", "incremental", "pool_size", "pool_sampling", "opponent_algo"}
 EnvConfig = TypeVar("EnvConfig")
 AlgoConfig = TypeVar("AlgoConfig")
 OpponentConfig = TypeVar("OpponentConfig")
-
-
-@dataclass(frozen=True)
-class NoOptions:
-    """Those of an opponent that does not learn by a method of its own."""
 
 
 @dataclass(frozen=True)
@@ -201,33 +197,20 @@ def make_job(
     """
     algorithm_entry = lookup(ALGORITHMS, algorithm, "algorithm")
     environment_entry = lookup(ENVIRONMENTS, environment, "environment")
+    training = typed(TrainConfig, options)
+    rival = training.get("opponent") if frozen is None else None
     config = TrainConfig(
         env=configure(environment_entry, env or {}, "env"),
         algo=configure(algorithm_entry, algo or {}, "algo"),
-        opponent_algo=_opponent_config(options.get("opponent"), opponent_algo or {}),
-        **typed(TrainConfig, options),
+        opponent_algo=opponent_config(rival, opponent_algo or {}),
+        **training,
     )
     return Job(algorithm, environment, config, frozen)
 
 
-def _opponent_config(opponent: Any, options: Mapping[str, Any]) -> Any:
-    """An opponent's options, if it is an algorithm.
-
-    Raises:
-        SwarmfieldError: It is none and has options all the same, or they are not allowed.
-    """
-    if opponent in ALGORITHMS:
-        try:
-            return configure(ALGORITHMS[opponent], options, "opponent_algo")
-        except SwarmfieldError as error:
-            # Options know themselves as an algorithm's, not whose.
-            raise SwarmfieldError(str(error).replace("--algo.", "--opponent-algo.")) from None
-    if options:
-        raise SwarmfieldError(
-            f"Options of the opponent's algorithm are {dict(options)}, but the opponent is "
-            f"{opponent!r}, which is no algorithm; leave them out, or name one."
-        )
-    return NoOptions()
+def has_rival(job: Job) -> bool:
+    """Whether the opponent is an algorithm that learns too, not a run in a folder of that name."""
+    return job.config.opponent in ALGORITHMS and job.frozen is None
 
 
 def rival_of(job: Job) -> Job:

@@ -153,6 +153,8 @@ def _rows(
     figures = jax.device_get(figures)
     now, last = clock.now(), clock.reported
     progress = setup.program.student.progress(counters.time)
+    other = setup.program.other
+    rival = {"opponent/explore": float(other.algorithm.explore(progress))} if other else {}
     rows = []
     players = ("learner", "opponent")
     for index, seed in enumerate(config.seed_list):
@@ -170,6 +172,7 @@ def _rows(
                 **_by_player("reward", players, figures["rewards"][index]),
                 "explore": float(setup.algorithm.explore(progress)),
                 **_of_updates(figures, index),
+                **rival,
                 **_of_updates(figures.get("rival"), index, "opponent/"),
             }
         )

@@ -16,9 +16,9 @@ from swarmfield.training.config import (
     MOST_AT_ONCE,
     NAMED_OPPONENTS,
     Job,
+    has_rival,
     require_at_most,
     require_seeds,
-    rival_of,
 )
 from swarmfield.training.evaluate import Match, play_all, summarize
 from swarmfield.training.matchup import policy_of, random_policy, sides_of
@@ -27,11 +27,12 @@ from swarmfield.training.player import (
     Which,
     load,
     load_opponent,
+    require_rival_same_reading,
     require_same_reading,
 )
-from swarmfield.training.practice import OWN, RIVAL
-from swarmfield.training.setup import build_algorithm, opponent_kind
-from swarmfield.types import Environment, SwarmfieldError
+from swarmfield.training.practice import OWN
+from swarmfield.training.setup import build_algorithm, build_rival, opponent_kind
+from swarmfield.types import Environment, SwarmfieldError, TeamSpec
 
 
 def evaluate(
@@ -50,7 +51,9 @@ def evaluate(
         path: The run's folder.
         episodes: How many, at least 1.
         opponent: `self`, `random` or a run's folder; the one it was trained against if not
-            given (in a self-play run: itself).
+            given (in a self-play run: itself). An algorithm that learned beside it is also
+            called by its name, and plays as it was at the end, whichever checkpoint of the
+            learner is taken.
         env: Options of the environment to change: zero-shot.
         which: Its newest checkpoint, or the best in evaluation.
         seed: Which of several seeds; the first if not given.
@@ -104,7 +107,7 @@ def duel(
     require_playable(episodes, evaluation_seed)
     first = load(path_a, which=which, env=env)
     require_interchangeable(first.environment)
-    match, parameters = opposed(first, str(path_b), which)
+    match, parameters = _against_run(first, str(path_b), which)
     result = _play(match, episodes, first.parameters, parameters, evaluation_seed)
     return {"runs": [str(path_a), str(path_b)], **result}
 
@@ -136,13 +139,13 @@ def require_playable(episodes: int, seed: int) -> None:
     require_seeds([seed])
 
 
-def opposed(player: Player, kind: str | None = None, which: Which = "last") -> tuple[Match, PyTree]:
+def opposed(player: Player, kind: str | None = None) -> tuple[Match, PyTree]:
     """The match of a player against an opponent, and the opponent's parameters.
 
     Args:
         player: The learner's side.
-        kind: `self`, `random` or a run's folder; what it was trained against if None.
-        which: The checkpoint of that run.
+        kind: `self`, `random`, a run's folder, or the algorithm that learned beside it; what it
+            was trained against if None.
     """
     environment = player.environment
     sides = sides_of(environment)
@@ -153,9 +156,10 @@ def opposed(player: Player, kind: str | None = None, which: Which = "last") -> t
                 "leave the option out."
             )
         return Match(environment, sides, player.policy, None), None
-    met = _met_in_training(player)
-    if met is not None and kind in (None, player.job.config.opponent):
-        return match_of(player, met), load_opponent(player)
+    if has_rival(player.job) and kind in (None, player.job.config.opponent):
+        return _against_rival(player, sides.away)
+    if kind is None and player.job.frozen is not None:
+        return match_of(player, player.job.frozen), load_opponent(player)
     if kind is None:
         kind = opponent_kind(player.job, environment)
         # Of a pool of past selves it meets itself as it is now.
@@ -163,22 +167,30 @@ def opposed(player: Player, kind: str | None = None, which: Which = "last") -> t
     if kind == "random":
         return Match(environment, sides, player.policy, random_policy(sides.away)), None
     if not environment.interchangeable:
+        rival = f", or {player.job.config.opponent}" if has_rival(player.job) else ""
         raise SwarmfieldError(
             f"--opponent is {kind!r}, but a policy of team {sides.home.name!r} cannot play team "
-            f"{sides.away.name!r}; choose random."
+            f"{sides.away.name!r}; choose random{rival}."
         )
     if kind == "self":
         return Match(environment, sides, player.policy, player.policy), player.parameters
-    other = load(kind, which=which)
+    return _against_run(player, kind, "last")
+
+
+def _against_rival(player: Player, team: TeamSpec) -> tuple[Match, PyTree]:
+    """A player's match against the algorithm that learned beside it, as that was at the end."""
+    require_rival_same_reading(player)
+    algorithm = build_rival(player.job, player.environment, team)
+    sides = sides_of(player.environment)
+    match = Match(player.environment, sides, player.policy, policy_of(algorithm))
+    return match, load_opponent(player)
+
+
+def _against_run(player: Player, path: str, which: Which) -> tuple[Match, PyTree]:
+    """A player's match against another run's policy."""
+    other = load(path, which=which)
     require_same_world(player, other)
     return match_of(player, other.job), other.parameters
-
-
-def _met_in_training(player: Player) -> Job | None:
-    """The job of the other run, or of the other algorithm, that a player was trained against."""
-    if opponent_kind(player.job, player.environment) == RIVAL:
-        return rival_of(player.job)
-    return player.job.frozen
 
 
 def match_of(player: Player, other: Job) -> Match:

@@ -15,8 +15,9 @@ from jaxtyping import Array, PyTree
 from swarmfield.training import checkpoint, run_folder
 from swarmfield.training.best import env_steps_of
 from swarmfield.training.compiled import Best, Saved, shapes
-from swarmfield.training.config import Job, from_dict
+from swarmfield.training.config import Job, from_dict, rival_of
 from swarmfield.training.matchup import Policy, policy_of, sides_of
+from swarmfield.training.opponent_options import told_of_opponent
 from swarmfield.training.program import policies_of
 from swarmfield.training.setup import (
     Setup,
@@ -185,17 +186,34 @@ def require_same_reading(path: Path, job: Job, team: TeamSpec) -> None:
         SwarmfieldError: The views or the features differ, or the policy knows its own team's
             agents one by one and this team is of another size.
     """
-    trained = sides_of(build_environment(job)).home
+    _require_same(f"Run {path}", job, sides_of(build_environment(job)).home, team)
+
+
+def require_rival_same_reading(player: Player) -> None:
+    """The same of the algorithm that learned beside a player, in the world where they meet again.
+
+    Raises:
+        SwarmfieldError: As there.
+    """
+    trained = sides_of(build_environment(player.job)).away
+    team = sides_of(player.environment).away
+    assert trained is not None
+    assert team is not None
+    with told_of_opponent():
+        _require_same(f"The opponent of run {player.path}", rival_of(player.job), trained, team)
+
+
+def _require_same(who: str, job: Job, trained: TeamSpec, team: TeamSpec) -> None:
     ours, theirs = (team.view, team.features), (trained.view, trained.features)
     if ours != theirs:
         raise SwarmfieldError(
-            f"Run {path} reads views {theirs[0]} and {theirs[1]} features, but here agents see "
+            f"{who} reads views {theirs[0]} and {theirs[1]} features, but here agents see "
             f"views {ours[0]} and {ours[1]} features; choose the --env options of observation "
             "that it was trained with."
         )
     if team.num_agents != trained.num_agents and _sizes(job, team) != _sizes(job, trained):
         raise SwarmfieldError(
-            f"Run {path} knows each of its {trained.num_agents} agents, so that it cannot play a "
+            f"{who} knows each of its {trained.num_agents} agents, so that it cannot play a "
             f"team of {team.num_agents}; keep the size, or train with --algo.identity none."
         )
 

@@ -60,7 +60,7 @@ class Program(NamedTuple):
         sides: Who plays which team.
         opponent: How the opponent acts, if there is one.
         practice: How the opponent changes.
-        rival: How it learns, if it is a learner of its own.
+        other: How the opponent learns, if it learns by a method of its own.
     """
 
     student: Student
@@ -68,7 +68,7 @@ class Program(NamedTuple):
     sides: Sides
     opponent: Policy | None
     practice: Practice
-    rival: Student | None = None
+    other: Student | None = None
 
     @property
     def num_envs(self) -> int:
@@ -83,8 +83,8 @@ class Program(NamedTuple):
     def explore(self, time: Int[Array, ""]) -> tuple[Array, Array]:
         """How much both explore; who does not learn does not."""
         student = self.student
-        if self.rival is not None:
-            return student.explore(time), self.rival.explore(time)
+        if self.other is not None:
+            return student.explore(time), self.other.explore(time)
         own = student.algorithm.explore(student.progress(time))
         return student.explore(time), own if self.practice.is_own else jnp.zeros(())
 
@@ -97,10 +97,10 @@ def start(program: Program, opponent: PyTree, key: PRNGKey) -> Run:
         opponent: A frozen opponent's parameters; one that learns begins by itself.
         key: The run's only source of randomness.
     """
-    student, rival = program.student, program.rival
+    student, other = program.student, program.other
     learner = student.algorithm.init(jax.random.fold_in(key, INIT))
-    if rival is not None:
-        opponent = rival.algorithm.init(jax.random.fold_in(key, RIVAL_INIT))
+    if other is not None:
+        opponent = other.algorithm.init(jax.random.fold_in(key, RIVAL_INIT))
     opponent = program.practice.first(student.algorithm.policy(learner), opponent)
     playing = program.practice.playing(opponent)
     keys = env_keys(key, START, program.num_envs)
@@ -109,10 +109,10 @@ def start(program: Program, opponent: PyTree, key: PRNGKey) -> Run:
     memories = begin_both(program.sides, program.policies, (learner, playing), timesteps, keys)
     home, away = program.sides.split(timesteps)
     ring = student.first_ring(learner, home, memories[0])
-    if rival is not None:
+    if other is not None:
         assert away is not None
-        its_ring = rival.first_ring(opponent, away, memories[1])
-        tally = empty_tally(rival.metric_names(opponent, its_ring))
+        its_ring = other.first_ring(opponent, away, memories[1])
+        tally = empty_tally(other.metric_names(opponent, its_ring))
         opponent = Rival(opponent, its_ring, tally)
     players = 1 if away is None else 2
     window = empty_window(players, program.num_envs, student.metric_names(learner, ring))
@@ -127,8 +127,8 @@ def advance(program: Program, run: Run, time: Int[Array, ""], steps: Int[Array, 
 
 
 def _advance_one(program: Program, run: Run, time: Int[Array, ""]) -> Run:
-    student, rival = program.student, program.rival
-    updates = [one.updates.times for one in (student, rival) if one is not None]
+    student, other = program.student, program.other
+    updates = [one.updates.times for one in (student, other) if one is not None]
     keys, more_keys = split_keys(run.key, time, program.num_envs, 2 * sum(updates))
     update_keys = more_keys.reshape(-1, 2)
     playing = program.practice.playing(run.opponent)
@@ -149,8 +149,8 @@ def _advance_one(program: Program, run: Run, time: Int[Array, ""]) -> Run:
     ring = student.keep(run.ring, after[0], records[0], time + 1)
     learner, window = student.learn(update_keys[: updates[0]], run.learner, ring, window, time)
     opponent = run.opponent
-    if rival is not None:
-        opponent = _learn_too(rival, update_keys[updates[0] :], opponent, after, records, time)
+    if other is not None:
+        opponent = _learn_too(other, update_keys[updates[0] :], opponent, after, records, time)
     return Run(run.key, learner, opponent, episodes, timesteps, memories, ring, window)
 
 
@@ -174,8 +174,8 @@ def _marked(
     """Timesteps that say who of each learner's team learns at that time."""
     home, away = program.sides.split(timesteps)
     home = program.student.marked(home, time)
-    if program.rival is not None and away is not None:
-        away = program.rival.marked(away, time)
+    if program.other is not None and away is not None:
+        away = program.other.marked(away, time)
     return timesteps | program.sides.join(home, away)
 
 
@@ -207,8 +207,8 @@ def close_window(program: Program, run: Run) -> tuple[Run, dict[str, Any]]:
 def policies_of(program: Program, run: Run) -> Both:
     """What both players would be evaluated by, as they are now."""
     opponent = program.practice.playing(run.opponent)
-    if program.rival is not None:
-        opponent = program.rival.algorithm.policy(opponent)
+    if program.other is not None:
+        opponent = program.other.algorithm.policy(opponent)
     return program.student.algorithm.policy(run.learner), opponent
 
 

@@ -11,12 +11,13 @@ import jax
 from swarmfield.training.cadence import cadence
 from swarmfield.training.config import to_dict
 from swarmfield.training.setup import Setup, opponent_kind
+from swarmfield.training.student import Student
 
 
 def config_file(setup: Setup, target: int) -> dict[str, Any]:
     """The options as given, and under `resolved` what they came to where they were left open."""
     job = setup.job
-    experience = setup.program.student.experience
+    student, other = setup.program.student, setup.program.other
     return {
         **to_dict(job),
         "target_env_steps": target,
@@ -26,10 +27,17 @@ def config_file(setup: Setup, target: int) -> dict[str, Any]:
             "seeds": job.config.seed_list,
             "opponent": job.config.opponent or opponent_kind(job, setup.environment),
             "report_every": cadence(setup).report * job.config.num_envs,
-            type(experience).__name__.lower(): experience._asdict(),
+            **_experience(student),
+            **({} if other is None else {"opponent_experience": _experience(other)}),
         },
         **software_and_device(),
     }
+
+
+def _experience(student: Student) -> dict[str, Any]:
+    """What a learner is updated with, under the name of its kind."""
+    experience = student.experience
+    return {type(experience).__name__.lower(): experience._asdict()}
 
 
 def software_and_device() -> dict[str, Any]:

@@ -8,8 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from swarmfield.algorithms import ALGORITHMS
-from swarmfield.options import suggest, typed
+from swarmfield.options import typed
 from swarmfield.training import checkpoint, run_folder
 from swarmfield.training.best import keep_best
 from swarmfield.training.compiled import (
@@ -18,19 +17,22 @@ from swarmfield.training.compiled import (
     compile_programs,
     shapes,
 )
-from swarmfield.training.config import NAMED_OPPONENTS, Job, TrainConfig, from_dict, make_job
+from swarmfield.training.config import (
+    Job,
+    TrainConfig,
+    from_dict,
+    make_job,
+)
 from swarmfield.training.display import Display
+from swarmfield.training.frozen import frozen_shapes, with_frozen_opponent
 from swarmfield.training.log import MetricsLog
 from swarmfield.training.loop import Counters, Interrupted, drive, stop_signal
-from swarmfield.training.matchup import sides_of
 from swarmfield.training.memory import check_kept, check_working
 from swarmfield.training.provenance import config_file
 from swarmfield.training.run_folder import RunFolder
 from swarmfield.training.setup import (
     Setup,
     assemble,
-    build_environment,
-    opponent_kind,
 )
 from swarmfield.training.summary import summarize_run
 from swarmfield.types import SwarmfieldError
@@ -69,7 +71,7 @@ def train(
         run_dir: Folder to make; one under `runs/` if not given.
         quiet: Show nothing while it runs.
         **options: Other fields of `TrainConfig`: `env_steps`, `num_envs`, `seed`, `seeds`,
-            `opponent` and so on.
+            `opponent`, `opponent_algo` (options of one that is an algorithm) and so on.
 
     Raises:
         SwarmfieldError: If something asked for is not possible.
@@ -108,7 +110,7 @@ def _prepare(job: Job) -> tuple[Job, Any, Setup]:
         SwarmfieldError: The parts do not go together, or are too large for this machine.
     """
     try:
-        job, opponent = _with_frozen_opponent(job)
+        job, opponent = with_frozen_opponent(job)
         setup = assemble(job)
         like = shapes(setup, job.config.seed_list, opponent)
     except (MemoryError, OverflowError):
@@ -180,51 +182,13 @@ def _last_state(folder: RunFolder, job: Job, newest: Path | None) -> tuple[Setup
         setup.notes.append(
             f"no checkpoint is good: starting again from config.json; what there was is in {aside}"
         )
-        _, opponent = _with_frozen_opponent(job)
+        _, opponent = with_frozen_opponent(job)
         return setup, begin(setup, seeds, opponent), Counters(agent_steps=[0] * len(seeds))
-    like = shapes(setup, seeds, _frozen_shapes(job))
+    like = shapes(setup, seeds, frozen_shapes(job))
     setup.notes.append(check_kept(like, like.run.ring))
     saved = checkpoint.restore(newest, like)
     keep_best(folder, saved.best, job.config.num_envs)
     return setup, saved, Counters(**checkpoint.read_manifest(newest)["extra"])
-
-
-def _with_frozen_opponent(job: Job) -> tuple[Job, Any]:
-    """The job with its frozen opponent's own job, and that opponent's parameters."""
-    asked = job.config.opponent
-    if asked is None or asked in NAMED_OPPONENTS or asked in ALGORITHMS:
-        return job, None
-    from swarmfield.training.player import load, require_same_reading
-
-    environment = build_environment(job)
-    opponent_kind(job, environment)  # refuses one where no trained policy can play
-    _require_known(asked)
-    player = load(asked)
-    if player.job.environment != job.environment:
-        raise SwarmfieldError(
-            f"--opponent {asked} was trained in {player.job.environment!r}, but this run is in "
-            f"{job.environment!r}; choose a run in the same environment."
-        )
-    require_same_reading(player.path, player.job, sides_of(environment).home)
-    return replace(job, frozen=player.job), player.parameters
-
-
-def _require_known(opponent: str) -> None:
-    """Refuse a word that is neither a name nor a folder, saying what it may be."""
-    if len(Path(opponent).parts) == 1 and not Path(opponent).exists():
-        nearest = suggest(opponent, [*NAMED_OPPONENTS, *ALGORITHMS])
-        raise SwarmfieldError(
-            f"--opponent is {opponent!r}, but there is no such run folder; {nearest}."
-        )
-
-
-def _frozen_shapes(job: Job) -> Any:
-    """A frozen opponent's parameters as shapes, to restore them into."""
-    if job.frozen is None:
-        return None
-    from swarmfield.training.player import policy_shapes
-
-    return policy_shapes(job.frozen)
 
 
 def _finish(
@@ -264,7 +228,7 @@ def _train_and_evaluate(
 ) -> dict[str, Any]:
     config, position = setup.job.config, counters.metrics_position
     title = f"{setup.job.algorithm} in {setup.job.environment}"
-    if setup.program.rival is not None:
+    if setup.program.other is not None:
         title += f" against {config.opponent}"
     began, total = counters.time * config.num_envs, total_env_steps // config.num_envs
     show = Display(title, total_env_steps, start_env_steps=began, quiet=quiet)

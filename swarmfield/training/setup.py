@@ -14,9 +14,10 @@ from swarmfield.algorithms import ALGORITHMS
 from swarmfield.environments import ENVIRONMENTS
 from swarmfield.environments.wrappers import AutoReset
 from swarmfield.options import typed
-from swarmfield.training.config import NAMED_OPPONENTS, Job, rival_of
+from swarmfield.training.config import NAMED_OPPONENTS, Job, has_rival, rival_of
 from swarmfield.training.evaluate import Match
 from swarmfield.training.matchup import Policy, Sides, policy_of, random_policy, sides_of
+from swarmfield.training.opponent_options import told_of_opponent
 from swarmfield.training.practice import OWN, RIVAL, Practice
 from swarmfield.training.program import Program
 from swarmfield.training.student import Student
@@ -94,15 +95,18 @@ def assemble(job: Job) -> Setup:
         notes.append(f"in its one environment the learner always plays {sides.home.name}")
     student = _student(job, algorithm, sides.home, notes)
     kind = opponent_kind(job, environment)
-    rival = _rival(job, environment, sides, notes) if kind == RIVAL else None
-    opponent = _opponent(kind, job, environment, sides, algorithm)
+    other = _other_student(job, environment, sides, notes) if kind == RIVAL else None
+    if other is None:
+        opponent = _opponent(kind, job, environment, sides, algorithm)
+    else:
+        opponent = policy_of(other.algorithm)
     program = Program(
         student=student,
         environment=AutoReset(environment),
         sides=sides,
-        opponent=opponent if rival is None else rival.policy,
+        opponent=opponent if other is None else other.policy,
         practice=Practice(kind, job.config.pool_size, job.config.pool_sampling),
-        rival=rival,
+        other=other,
     )
     matches = _matches(kind, environment, sides, policy_of(algorithm), opponent)
     return Setup(job, environment, sides, algorithm, program, matches, notes)
@@ -120,10 +124,16 @@ def _student(job: Job, algorithm: Algorithm, team: TeamSpec, notes: list[str]) -
     )
 
 
-def _rival(job: Job, environment: Environment, sides: Sides, notes: list[str]) -> Student:
+def build_rival(job: Job, environment: Environment, team: TeamSpec) -> Algorithm:
+    """The algorithm that learns beside the job's, for its team."""
+    with told_of_opponent():
+        return build_algorithm(rival_of(job), environment, team)
+
+
+def _other_student(job: Job, environment: Environment, sides: Sides, notes: list[str]) -> Student:
     """How the opponent learns: on the learner's terms, by its own method."""
     assert sides.away is not None
-    algorithm = build_algorithm(rival_of(job), environment, sides.away)
+    algorithm = build_rival(job, environment, sides.away)
     its_notes: list[str] = []
     student = _student(job, algorithm, sides.away, its_notes)
     notes.extend(f"opponent: {note}" for note in its_notes)
@@ -142,7 +152,7 @@ def opponent_kind(job: Job, environment: Environment) -> str:
         return "none"
     if asked is None:
         return "self" if environment.interchangeable else "random"
-    if asked in ALGORITHMS:
+    if has_rival(job):
         return RIVAL
     if asked != "random" and not environment.interchangeable:
         raise SwarmfieldError(
@@ -162,8 +172,6 @@ def _opponent(
         return policy_of(algorithm)
     if kind == "random":
         return random_policy(sides.away)
-    if kind == RIVAL:
-        return policy_of(build_algorithm(rival_of(job), environment, sides.away))
     if job.frozen is None:
         raise SwarmfieldError(
             f"The opponent is {job.config.opponent!r}, but the run's config.json lacks that run's "

@@ -67,6 +67,7 @@ def test_everything_named_is_there(experiment, scale) -> None:
     for claim in experiment.claims:
         assert {claim.ours, *claim.others} <= arms
         assert claim.column in titles
+        assert claim.others or claim.relation != "same", "a difference is no share of anything"
     for arm, title in experiment.reported:
         assert arm in arms
         assert title in titles

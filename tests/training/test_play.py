@@ -169,3 +169,19 @@ def test_an_opponent_of_nobody_is_refused(kind: str) -> None:
     object.__setattr__(alone, "environment", make("firefighter", num_agents=4))
     with pytest.raises(SwarmfieldError, match="is cooperative and has none; leave the option out"):
         opposed(alone, kind)
+
+
+def test_a_named_run_plays_as_it_is_now_and_a_frozen_one_as_it_was(tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    shutil.copytree(tiny.finished(tiny.TOY_RUN), first)
+    said = tiny.swarmfield(
+        "train iql toy --env.num-agents 3 --num-envs 2 --env-steps 40 --evaluations 1 "
+        f"--evaluation-episodes 2 --opponent {first} --run-dir {second}"
+    )
+    assert said.code == 0, said.err
+    assert tiny.swarmfield(f"resume {first} --env-steps 400").code == 0
+    newest = jax.tree.leaves(load(first).parameters)
+    named = jax.tree.leaves(opposed(load(second), str(first))[1])
+    frozen = jax.tree.leaves(opposed(load(second))[1])
+    assert all(np.array_equal(x, y) for x, y in zip(newest, named, strict=True))
+    assert not all(np.array_equal(x, y) for x, y in zip(newest, frozen, strict=True))

@@ -12,7 +12,9 @@ from toy import Toy, ToyConfig, make_algorithm, make_program
 
 import swarmfield
 from swarmfield.training import program as loop
+from swarmfield.training.config import from_dict, has_rival, make_job, to_dict
 from swarmfield.training.player import load, load_opponent
+from swarmfield.training.setup import assemble
 from swarmfield.types import SwarmfieldError
 
 OFTEN = {"batch_size": 32, "capacity": 800, "warmup": 0, "learning_rate": 1e-2}
@@ -87,6 +89,66 @@ def test_two_learners_of_a_kind_begin_and_become_different() -> None:
     assert not np.array_equal(ours, theirs)
 
 
+def test_both_learn_on_the_terms_of_the_run() -> None:
+    """Half of each team learns, each from the mean of its own half's rewards."""
+    job = make_job(
+        "iql",
+        "toy",
+        env={"num_agents": 4, "max_steps": 5},
+        algo=OFTEN,
+        opponent="vdn",
+        opponent_algo=OFTEN,
+        reward="team",
+        incremental={"start": 0.5, "step": 0.5, "every": 0.9},
+        num_envs=4,
+        env_steps=400,
+    )
+    run = advanced(assemble(job).program, [(0, 20)])
+    for ring in (run.ring, run.opponent.ring):
+        reward, flags = np.asarray(ring.reward)[1:21], np.asarray(ring.agent_flags)[1:21]
+        trained = flags >> 2 & 1
+        np.testing.assert_array_equal(trained, [[[1, 1, 0, 0]] * 4] * 20)
+        assert (reward == reward[:, :, :1]).all(), "one reward for all"
+        assert set(np.unique(reward)) == {0.0, 0.5, 1.0}, "the mean of two"
+    assert not np.array_equal(run.ring.reward[1:21], run.opponent.ring.reward[1:21])
+
+
+def test_each_draws_for_itself() -> None:
+    """Of two that measure what they draw, with the same kind of experience."""
+    program = both("iql", "iql")
+
+    def draw(learner, _batch, key, _progress):
+        return learner, {"loss": jax.random.uniform(key)}
+
+    drawing = program.student._replace(algorithm=program.student.algorithm._replace(update=draw))
+    other = program.other._replace(algorithm=drawing.algorithm)
+    program = program._replace(student=drawing, other=other)
+    _, row = loop.close_window(program, advanced(program, [(0, 3)]))
+    assert int(row["updates"]) == int(row["rival"]["updates"]) == 3
+    assert float(row["metrics"]["loss"]) != float(row["rival"]["metrics"]["loss"])
+
+
+def test_a_run_in_a_folder_called_like_an_algorithm_is_no_rival() -> None:
+    frozen = make_job("iql", "battle")
+    old = to_dict(make_job("iql", "battle", opponent="mfqmix", frozen=frozen))
+    del old["opponent_algo"]
+    assert not has_rival(from_dict(old))
+    assert has_rival(make_job("iql", "battle", opponent="mfqmix"))
+
+
+def test_a_rival_that_knows_its_agents_plays_no_other_team() -> None:
+    path = tiny.SCRATCH / "rival-with-names"
+    said = tiny.swarmfield(
+        "train iql toy --env.num-agents 3 --num-envs 2 --opponent vdn --opponent-algo.identity "
+        f"learned --env-steps 40 --evaluations 1 --evaluation-episodes 2 --run-dir {path}"
+    )
+    assert said.code == 0, said.err
+    assert swarmfield.evaluate(path, episodes=2, env={"max_steps": 5})["against"] == "vdn"
+    message = r"opponent of run .* knows each of its 3 agents.*--opponent-algo\.identity none"
+    with pytest.raises(SwarmfieldError, match=message):
+        swarmfield.evaluate(path, episodes=2, env={"num_agents": 5})
+
+
 def test_the_count_of_updates_begins_anew_at_a_report() -> None:
     program = both()
     run, row = loop.close_window(program, advanced(program, [(0, 10)]))
@@ -141,6 +203,7 @@ def test_a_rival_plays_sides_that_are_not_interchangeable() -> None:
             r"'random', which is no algorithm",
         ),
         ({"opponent": "ac", "opponent_algo": {"gama": 0.5}}, r"no option opponent_algo\.gama"),
+        ({"opponent": ["ac"]}, r"opponent is \['ac'\], but must be text"),
         ({"opponent": "gatmff"}, r"no such run folder; did you mean 'gatmf'\?"),
         ({"opponent": "ac", "opponent_algo": {"gamma": 5.0}}, r"^--opponent-algo\.gamma is 5\.0"),
     ],
@@ -164,7 +227,9 @@ def test_a_number_of_the_rival_that_is_not_finite_is_its_own() -> None:
     ("words", "said"),
     [
         ("--opponent ac --opponent-algo.gamma 5", "--opponent-algo.gamma is 5.0"),
-        ("--opponent ac --algo.gamma 5 --opponent-algo.gae-lambda 0", "--algo.gamma is 5.0"),
+        ("--opponent ac --algo.gamma 5 --opponent-algo.gae-lambda 0", ": --algo.gamma is 5.0"),
+        ("--opponent ac --algo.gamma 0.9 --opponent_algo.gamma 5", "--opponent-algo.gamma is 5.0"),
+        ("--opponent gatmf --opponent-algo.graph environment", "--opponent-algo.graph"),
         ("--opponent-algo.gamma 0.5", "the opponent is None, which is no algorithm"),
         ("--opponent=random --opponent-algo.gamma 0.5", "the opponent is 'random'"),
     ],

@@ -1,0 +1,49 @@
+"""An opponent that is another run, frozen as it is when training starts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from swarmfield.algorithms import ALGORITHMS
+from swarmfield.options import suggest
+from swarmfield.training.config import NAMED_OPPONENTS, Job, has_rival
+from swarmfield.training.matchup import sides_of
+from swarmfield.training.player import load, policy_shapes, require_same_reading
+from swarmfield.training.setup import build_environment, opponent_kind
+from swarmfield.types import SwarmfieldError
+
+
+def with_frozen_opponent(job: Job) -> tuple[Job, Any]:
+    """The job with its frozen opponent's own job, and that opponent's parameters."""
+    asked = job.config.opponent
+    if asked is None or asked in NAMED_OPPONENTS or has_rival(job):
+        return job, None
+    environment = build_environment(job)
+    opponent_kind(job, environment)  # refuses one where no trained policy can play
+    _require_known(asked)
+    player = load(asked)
+    if player.job.environment != job.environment:
+        raise SwarmfieldError(
+            f"--opponent {asked} was trained in {player.job.environment!r}, but this run is in "
+            f"{job.environment!r}; choose a run in the same environment."
+        )
+    require_same_reading(player.path, player.job, sides_of(environment).home)
+    return replace(job, frozen=player.job), player.parameters
+
+
+def _require_known(opponent: str) -> None:
+    """Refuse a word that is neither a name nor a folder, saying what it may be."""
+    if len(Path(opponent).parts) == 1 and not Path(opponent).exists():
+        nearest = suggest(opponent, [*NAMED_OPPONENTS, *ALGORITHMS])
+        raise SwarmfieldError(
+            f"--opponent is {opponent!r}, but there is no such run folder; {nearest}."
+        )
+
+
+def frozen_shapes(job: Job) -> Any:
+    """A frozen opponent's parameters as shapes, to restore them into."""
+    if job.frozen is None:
+        return None
+    return policy_shapes(job.frozen)
