@@ -60,8 +60,8 @@ EXPERIMENTS = (
     _experiment(
         "tiger_deer",
         "Tiger-Deer",
-        "Tigers learn, which are paid for biting a deer together; deer do not. Tigers at random hardly "
-        "ever do: at `laptop` they need not starve and there are more steps.",
+        "Tigers learn, which are paid for biting a deer together; deer do not. Tigers at random "
+        "hardly ever do: at `laptop` they need not starve and there are more steps.",
         {"map_size": 20, "tiger_step_recover": 0.0},
         {"map_size": 20},
         (Column("deer eaten", "kills", 1),),
