@@ -44,10 +44,12 @@ EXPERIMENTS = (
     _experiment(
         "battlefield",
         "Battlefield",
-        "Two armies look for each other between walls.",
-        {"map_size": 46, "max_steps": 200},
+        "Two armies look for each other between walls. They start apart, and players at random "
+        "hardly meet: at `laptop` they are 30 each and strikes at nothing are free.",
+        {"map_size": 46, "num_agents": 60, "max_steps": 400, "attack_penalty": 0.0},
         {"map_size": 46},
         _ARMED,
+        48_000,
     ),
     _experiment(
         "combined_arms",
