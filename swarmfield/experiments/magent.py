@@ -67,7 +67,7 @@ EXPERIMENTS = (
         {"map_size": 20, "tiger_step_recover": 0.0},
         {"map_size": 20},
         (Column("deer eaten", "kills", 1),),
-        320_000,
+        96_000,
     ),
     _experiment(
         "gather",
