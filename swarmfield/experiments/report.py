@@ -185,24 +185,27 @@ def _pictures(results: Results, arms: Sequence[Arm], output: Path) -> list[str]:
     return [f"![Learning curves: {experiment.title}]({name}.png)"]
 
 
+def _evaluated(experiment: Experiment) -> dict[str, Column]:
+    """Columns that evaluations on the way have too, by the keys of their reports."""
+    there = (column for column in experiment.columns if not column.key.startswith((RUN, AGAINST)))
+    return {f"evaluation/learner/{column.key}": column for column in there}
+
+
 def _measures(experiment: Experiment) -> dict[str, str]:
     """What curves show, by title: keys of `_rows`."""
-    keys = {column.title: column.key for column in experiment.columns}
-    greedy = {
-        f"Greedy {title}": f"evaluation/learner/{key}"
-        for title, key in keys.items()
-        if not key.startswith((RUN, AGAINST))
-    }
+    greedy = {f"Greedy {c.title}": key for key, c in _evaluated(experiment).items()}
     exploring = {"Return while exploring": "return/learner"}
-    if any(key.startswith(AGAINST) for key in keys.values()):
+    if any(column.key.startswith(AGAINST) for column in experiment.columns):
         exploring = {"Difference in return while exploring": _DIFFERENCE}
     return dict(list({**exploring, **greedy}.items())[:_PANELS])
 
 
 def _rows(results: Results, arm: Arm) -> list[dict[str, Any]]:
-    """Reports, with how much higher the learner's return was than the opponent's."""
+    """Reports in the columns' units, with how much higher the learner's return was."""
     rows = [row for folder in results.folders(arm) for row in folder.read_metrics()]
+    evaluated = _evaluated(results.experiment)
     for row in rows:
+        row |= {key: c.scale * row[key] for key, c in evaluated.items() if key in row}
         both = row["return/learner"], row.get("return/opponent")
         if None not in both:
             row[_DIFFERENCE] = both[0] - both[1]

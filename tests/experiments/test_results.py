@@ -8,6 +8,7 @@ import pytest
 
 from swarmfield.comparisons import difference_interval
 from swarmfield.curves import over_seeds
+from swarmfield.experiments import report
 from swarmfield.experiments.design import Arm, Budget, Claim, Column, Experiment, Task, Trial
 from swarmfield.experiments.plan import slug
 from swarmfield.experiments.report import write
@@ -283,6 +284,19 @@ def test_a_report_shows_how_far_the_learner_was_ahead(root: Path) -> None:
     text = write("paper", [met], "smoke", root, root / "report").read_text()
     assert "**supported**: A earns more. (difference; `a`: 10.5 [" in text
     assert (root / "report" / "met.png").stat().st_size > 1000
+
+
+def test_curves_are_in_the_units_of_their_columns(root: Path, monkeypatch) -> None:
+    lines = (root / "smoke/there/a/metrics.jsonl").read_text().splitlines()
+    rows = [json.loads(line) | {"evaluation/learner/return_mean": 8.0} for line in lines]
+    told = "".join(json.dumps(row) + "\n" for row in rows)
+    (root / "smoke/there/a/metrics.jsonl").write_text(told)
+    drawn = {}
+    monkeypatch.setattr(report, "comparison", lambda rows, *_: drawn.update(rows))
+    each = Column("return an agent", "return_mean", 2, 1 / 4)
+    one = experiment()._replace(arms=(A,), columns=(each,), reported={})
+    write("paper", [one], "smoke", root, root / "report")
+    assert {row["evaluation/learner/return_mean"] for row in drawn["a"]} == {2.0}
 
 
 def test_a_meeting_that_is_not_there_is_named(root: Path) -> None:
