@@ -196,7 +196,7 @@ def _measures(experiment: Experiment) -> dict[str, str]:
     greedy = {f"Greedy {c.title}": key for key, c in _evaluated(experiment).items()}
     exploring = {"Return while exploring": "return/learner"}
     if any(column.key.startswith(AGAINST) for column in experiment.columns):
-        exploring = {"Difference in return while exploring": _DIFFERENCE}
+        exploring = {"Ahead while exploring": _DIFFERENCE}
     return dict(list({**exploring, **greedy}.items())[:_PANELS])
 
 
