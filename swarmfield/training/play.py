@@ -21,7 +21,7 @@ from swarmfield.training.config import (
     require_seeds,
 )
 from swarmfield.training.evaluate import Match, play_all, summarize
-from swarmfield.training.matchup import policy_of, random_policy, sides_of
+from swarmfield.training.matchup import Sides, policy_of, random_policy, sides_of
 from swarmfield.training.player import (
     Player,
     Which,
@@ -166,15 +166,26 @@ def opposed(player: Player, kind: str | None = None) -> tuple[Match, PyTree]:
         kind = "self" if kind in OWN else kind
     if kind == "random":
         return Match(environment, sides, player.policy, random_policy(sides.away)), None
-    if not environment.interchangeable:
-        rival = f", or {player.job.config.opponent}" if has_rival(player.job) else ""
+    _require_able(player, kind, sides)
+    if kind == "self":
+        return Match(environment, sides, player.policy, player.policy), player.parameters
+    return _against_run(player, kind, "last")
+
+
+def _require_able(player: Player, kind: str, sides: Sides) -> None:
+    """Refuse an opponent that cannot play the other side, or an algorithm that nobody trained."""
+    rival = f", {player.job.config.opponent}" if has_rival(player.job) else ""
+    if not player.environment.interchangeable:
+        assert sides.away is not None
         raise SwarmfieldError(
             f"--opponent is {kind!r}, but a policy of team {sides.home.name!r} cannot play team "
             f"{sides.away.name!r}; choose random{rival}."
         )
-    if kind == "self":
-        return Match(environment, sides, player.policy, player.policy), player.parameters
-    return _against_run(player, kind, "last")
+    if kind in ALGORITHMS and not Path(kind).exists():
+        raise SwarmfieldError(
+            f"--opponent is {kind!r}, which did not learn beside run {player.path}; choose self, "
+            f"random{rival} or a run's folder."
+        )
 
 
 def _against_rival(player: Player, team: TeamSpec) -> tuple[Match, PyTree]:

@@ -181,6 +181,10 @@ def test_a_run_of_two_learners_is_reported_evaluated_and_loaded() -> None:
     assert report["against"] == "ac"
     assert report["file"].endswith("vs-ac.json")
     assert swarmfield.evaluate(path, episodes=2, opponent="ac")["learner"] == report["learner"]
+    with pytest.raises(
+        SwarmfieldError, match=r"'vdn', which did not learn beside .* random, ac or"
+    ):
+        swarmfield.evaluate(path, episodes=2, opponent="vdn")
 
 
 def test_a_rival_plays_sides_that_are_not_interchangeable() -> None:
