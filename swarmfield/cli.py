@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import dataclasses
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -22,8 +20,6 @@ from swarmfield.command_line import (
     run_and_rest,
     runs_and_rest,
     take_config_file,
-    value_of,
-    without,
 )
 from swarmfield.console import print_evaluations
 from swarmfield.options import suggest
@@ -32,7 +28,6 @@ from swarmfield.types import SwarmfieldError
 
 BAD_INPUT, FAILED, INTERRUPTED = 2, 1, 130
 HELP = ("-h", "--help")
-OPPONENTS = "--opponent-algo."
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -138,6 +133,7 @@ def _train(arguments: list[str]) -> None:
 def _job_of(arguments: list[str]) -> Any:
     from swarmfield.algorithms import ALGORITHMS
     from swarmfield.environments import ENVIRONMENTS
+    from swarmfield.training.command_options import parse_training
     from swarmfield.training.config import Job, read_job
 
     algorithm, environment, rest = _two_names(arguments)
@@ -157,40 +153,9 @@ def _job_of(arguments: list[str]) -> Any:
                 f"choose a file of {algorithm} in {environment}."
             )
         default = job.config
-    options, default = _with_opponent(env, algo, rest, default)
     program = f"swarmfield train {algorithm} {environment}"
-    config = _parse_training(options, rest, program, default)
+    config = parse_training(env, algo, rest, program, default)
     return Job(algorithm, environment, config)
-
-
-def _with_opponent(env: type, algo: type, arguments: list[str], default: Any) -> tuple[Any, Any]:
-    """The options there are, and their defaults: some belong to an opponent that learns too."""
-    from swarmfield.algorithms import ALGORITHMS
-    from swarmfield.training.config import TrainConfig
-    from swarmfield.training.opponent_options import NoOptions
-
-    opponent = value_of("--opponent", arguments) or (default and default.opponent)
-    kind = ALGORITHMS[opponent].config if opponent in ALGORITHMS else NoOptions
-    if kind is NoOptions and without(OPPONENTS, arguments) != arguments:
-        raise SwarmfieldError(
-            f"--opponent-algo options are given, but the opponent is {opponent!r}, which is no "
-            "algorithm; leave them out, or name one by --opponent."
-        )
-    if default is not None and not isinstance(default.opponent_algo, kind):
-        default = dataclasses.replace(default, opponent_algo=kind())
-    return TrainConfig[env, algo, kind], default
-
-
-def _parse_training(options: Any, arguments: list[str], program: str, default: Any) -> Any:
-    """Options of training; a refusal says whether it is of the learner's or of the opponent's."""
-    try:
-        return parse(options, arguments, program, default)
-    except SwarmfieldError as error:
-        refusal = str(error)
-    with contextlib.suppress(SwarmfieldError):
-        parse(options, without(OPPONENTS, arguments), program, default)
-        refusal = refusal.replace("--algo.", OPPONENTS)
-    raise SwarmfieldError(refusal)
 
 
 def start_and_report(function: Callable[[Any], Any], job: Any) -> None:

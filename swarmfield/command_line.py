@@ -157,13 +157,24 @@ def runs_and_rest(command: str, arguments: list[str]) -> tuple[list[str], list[s
 
 
 def value_of(option: str, arguments: list[str]) -> str | None:
-    """What follows an option, as a word of its own or after `=`; None if it is not given."""
-    value = None
+    """What was last given for an option; None if it is not given, or nothing follows it."""
+    found = _occurrences(option, arguments)
+    return found[-1][2] if found else None
+
+
+def _occurrences(option: str, arguments: list[str]) -> list[tuple[int, int, str | None]]:
+    """Where an option stands, how many words it takes, and its value, if anything follows it.
+
+    The value is a word of its own or stands after `=`.
+    """
+    found: list[tuple[int, int, str | None]] = []
     for i, word in enumerate(arguments):
-        name, equals, rest = word.partition("=")
-        if name == option:
-            value = rest if equals else "".join(arguments[i + 1 : i + 2])
-    return value
+        name, equals, value = word.partition("=")
+        if name == option and equals:
+            found.append((i, 1, value))
+        elif name == option:
+            found.append((i, 2, next(iter(arguments[i + 1 :]), None)))
+    return found
 
 
 def without(prefix: str, arguments: list[str]) -> list[str]:
@@ -183,16 +194,13 @@ def take_config_file(arguments: list[str]) -> tuple[Path | None, list[str]]:
     Raises:
         SwarmfieldError: Nothing follows the option.
     """
-    where = [i for i, word in enumerate(arguments) if word.partition("=")[0] == "--config"]
-    if not where:
+    found = _occurrences("--config", arguments)
+    if not found:
         return None, arguments
-    first = where[0]
-    _, equals, value = arguments[first].partition("=")
-    used = 1 if equals else 2
-    if first + used > len(arguments):
+    first, used, value = found[0]
+    if value is None:
         raise SwarmfieldError("--config needs a value: a run's config.json.")
-    file = value if equals else arguments[first + 1]
-    return Path(file), arguments[:first] + arguments[first + used :]
+    return Path(value), arguments[:first] + arguments[first + used :]
 
 
 def _numbers() -> Any:

@@ -11,6 +11,9 @@ from swarmfield.algorithms import ALGORITHMS
 from swarmfield.registry import configure
 from swarmfield.types import SwarmfieldError
 
+OPPONENTS = "--opponent-algo."
+"""What these options begin with on the command line."""
+
 
 @dataclass(frozen=True)
 class NoOptions:
@@ -40,4 +43,4 @@ def told_of_opponent() -> Iterator[None]:
     try:
         yield
     except SwarmfieldError as error:
-        raise SwarmfieldError(str(error).replace("--algo.", "--opponent-algo.")) from None
+        raise SwarmfieldError(str(error).replace("--algo.", OPPONENTS)) from None

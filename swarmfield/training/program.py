@@ -24,6 +24,7 @@ from swarmfield.training.matchup import (
 from swarmfield.training.practice import Practice, Rival
 from swarmfield.training.student import Student
 from swarmfield.training.window import (
+    Tally,
     Window,
     all_finite,
     count,
@@ -214,8 +215,8 @@ def policies_of(program: Program, run: Run) -> Both:
 
 def is_sound(run: Run) -> Bool[Array, ""]:
     """Whether no loss and no parameter of any learner was anything but finite."""
-    sound = jnp.all(run.window.failed_at < 0) & all_finite(run.learner)
-    if not isinstance(run.opponent, Rival):
-        return sound
-    rival = run.opponent
-    return sound & jnp.all(rival.tally.failed_at < 0) & all_finite(rival.learner)
+    learned: list[tuple[Window | Tally, PyTree]] = [(run.window, run.learner)]
+    if isinstance(run.opponent, Rival):
+        learned.append((run.opponent.tally, run.opponent.learner))
+    sound = [jnp.all(counted.failed_at < 0) & all_finite(each) for counted, each in learned]
+    return jnp.all(jnp.stack(sound))
