@@ -67,7 +67,8 @@ def _parse_play(
     Raises:
         SwarmfieldError: For anything tyro refuses, or if there is no such run.
     """
-    trained = from_dict(run_folder.open_existing(Path(run_path)).read_config()).config.env
+    folder, _ = run_folder.named(run_path)
+    trained = from_dict(run_folder.open_existing(folder).read_config()).config.env
     extended = dataclasses.make_dataclass(
         options.__name__, [("env", type(trained), trained)], bases=(options,), frozen=True
     )

@@ -214,10 +214,12 @@ def has_rival(job: Job) -> bool:
 
 
 def rival_of(job: Job) -> Job:
-    """The same job for the opponent, where that is an algorithm that learns too."""
+    """The job as the opponent sees it, where that is an algorithm that learns too."""
     config = job.config
     assert config.opponent is not None
-    swapped = dataclasses.replace(config, algo=config.opponent_algo)
+    swapped = dataclasses.replace(
+        config, algo=config.opponent_algo, opponent=job.algorithm, opponent_algo=config.algo
+    )
     return dataclasses.replace(job, algorithm=config.opponent, config=swapped)
 
 

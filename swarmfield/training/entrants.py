@@ -64,7 +64,7 @@ class Entrant:
         return {
             "name": self.name,
             "algorithm": self.player.job.algorithm,
-            "run": str(self.player.path),
+            "run": self.player.name,
             "seed": self.player.seed,
             "env_steps": self.player.env_steps,
             "parameters_sha256": digest.hexdigest(),

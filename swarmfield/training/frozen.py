@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from swarmfield.algorithms import ALGORITHMS
@@ -11,6 +10,7 @@ from swarmfield.options import suggest
 from swarmfield.training.config import NAMED_OPPONENTS, Job, has_rival
 from swarmfield.training.matchup import sides_of
 from swarmfield.training.player import load, policy_shapes, require_same_reading
+from swarmfield.training.run_folder import named
 from swarmfield.training.setup import build_environment, opponent_kind
 from swarmfield.types import SwarmfieldError
 
@@ -29,13 +29,14 @@ def with_frozen_opponent(job: Job) -> tuple[Job, Any]:
             f"--opponent {asked} was trained in {player.job.environment!r}, but this run is in "
             f"{job.environment!r}; choose a run in the same environment."
         )
-    require_same_reading(player.path, player.job, sides_of(environment).home)
+    require_same_reading(player, sides_of(environment).home)
     return replace(job, frozen=player.job), player.parameters
 
 
 def _require_known(opponent: str) -> None:
     """Refuse a word that is neither a name nor a folder, saying what it may be."""
-    if len(Path(opponent).parts) == 1 and not Path(opponent).exists():
+    folder, _ = named(opponent)
+    if len(folder.parts) == 1 and not folder.exists():
         nearest = suggest(opponent, [*NAMED_OPPONENTS, *ALGORITHMS])
         raise SwarmfieldError(
             f"--opponent is {opponent!r}, but there is no such run folder; {nearest}."

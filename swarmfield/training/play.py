@@ -48,7 +48,7 @@ def evaluate(
     """Play greedy episodes with a run's policy, sides swapped in half of them.
 
     Args:
-        path: The run's folder.
+        path: The run's folder; with `:opponent` behind it, the algorithm that learned beside it.
         episodes: How many, at least 1.
         opponent: `self`, `random` or a run's folder; the one it was trained against if not
             given (in a self-play run: itself). An algorithm that learned beside it is also
@@ -70,9 +70,9 @@ def evaluate(
     result = _play(match, episodes, player.parameters, parameters, evaluation_seed)
     trained_against = player.job.config.opponent
     against = opponent or trained_against or opponent_kind(player.job, player.environment)
-    name = _evaluation_name(match, against, env, which, seed)
+    name = "opponent-" * player.is_opponent + _evaluation_name(match, against, env, which, seed)
     report = {
-        "run": str(player.path),
+        "run": player.name,
         "environment": player.environment.description,
         "against": against,
         "env": dict(env or {}),
@@ -156,6 +156,11 @@ def opposed(player: Player, kind: str | None = None) -> tuple[Match, PyTree]:
                 "leave the option out."
             )
         return Match(environment, sides, player.policy, None), None
+    if player.team.name != sides.home.name:
+        raise SwarmfieldError(
+            f"{player.name} plays team {player.team.name!r}, but evaluations are of "
+            f"team {sides.home.name!r}; give {player.path}, whose opponent it is."
+        )
     if has_rival(player.job) and kind in (None, player.job.config.opponent):
         return _against_rival(player, sides.away)
     if kind is None and player.job.frozen is not None:
@@ -183,7 +188,7 @@ def _require_able(player: Player, kind: str, sides: Sides) -> None:
         )
     if kind in ALGORITHMS and not Path(kind).exists():
         raise SwarmfieldError(
-            f"--opponent is {kind!r}, which did not learn beside run {player.path}; choose self, "
+            f"--opponent is {kind!r}, which did not learn beside run {player.name}; choose self, "
             f"random{rival} or a run's folder."
         )
 
@@ -220,10 +225,10 @@ def require_same_world(player: Player, other: Player) -> None:
     """
     if other.job.environment != player.job.environment:
         raise SwarmfieldError(
-            f"Run {other.path} was trained in {other.job.environment!r}, but {player.path} in "
+            f"Run {other.name} was trained in {other.job.environment!r}, but {player.name} in "
             f"{player.job.environment!r}; choose runs in the same environment."
         )
-    require_same_reading(other.path, other.job, player.team)
+    require_same_reading(other, player.team)
 
 
 def _play(
@@ -243,8 +248,7 @@ def _evaluation_name(
     parts = [f"{name}={value}" for name, value in sorted((env or {}).items())]
     if match.opponent is not None:
         is_run = against not in (*NAMED_OPPONENTS, *ALGORITHMS)
-        parts.append(
-            "-".join(["vs", *(Path(against).resolve().parts[-2:] if is_run else [against])])
-        )
+        whom = "-".join(Path(against).resolve().parts[-2:]) if is_run else against
+        parts.append(f"vs-{whom}".replace(run_folder.OPPONENT, "-opponent"))
     parts += ["best"] * (which == "best") + [f"seed={seed}"] * (seed is not None)
     return "-".join(parts) or "default"

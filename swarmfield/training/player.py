@@ -15,7 +15,7 @@ from jaxtyping import Array, PyTree
 from swarmfield.training import checkpoint, run_folder
 from swarmfield.training.best import env_steps_of
 from swarmfield.training.compiled import Best, Saved, shapes
-from swarmfield.training.config import Job, from_dict, rival_of
+from swarmfield.training.config import Job, from_dict, has_rival, rival_of
 from swarmfield.training.matchup import Policy, policy_of, sides_of
 from swarmfield.training.opponent_options import told_of_opponent
 from swarmfield.training.program import policies_of
@@ -49,6 +49,8 @@ class Player:
         parameters: What it learned.
         seed: The seed it was trained with.
         env_steps: Environment steps it learned from.
+        is_opponent: Whether it is the algorithm that learned beside the run's learner. Its job is
+            the run's as this one sees it.
     """
 
     path: Path
@@ -58,6 +60,12 @@ class Player:
     parameters: PyTree
     seed: int
     env_steps: int
+    is_opponent: bool = False
+
+    @property
+    def name(self) -> str:
+        """How it is asked for: its run's folder, and what tells it from the run's learner."""
+        return f"{self.path}{run_folder.OPPONENT if self.is_opponent else ''}"
 
     @functools.cached_property
     def policy(self) -> Policy:
@@ -116,14 +124,15 @@ def load(
     """A run's policy, ready to act.
 
     Args:
-        path: The run's folder.
+        path: The run's folder; with `:opponent` behind it, the algorithm that learned beside it.
         which: Its newest checkpoint, or the best in evaluation.
         seed: Which of several seeds; the first if not given.
         env: Options of the environment to change, such as `{"map_size": 60}`: the same
             policy on another size.
 
     Raises:
-        SwarmfieldError: If there is no run, no good checkpoint, or no such seed.
+        SwarmfieldError: If there is no run, no good checkpoint, no such seed, or nobody learned
+            beside it.
     """
     return next(load_seeds(path, which=which, seeds=None if seed is None else [seed], env=env))
 
@@ -139,24 +148,53 @@ def load_seeds(
 
     Otherwise as `load`.
     """
-    folder = run_folder.open_existing(Path(path))
+    place, is_opponent = run_folder.named(path)
+    folder = run_folder.open_existing(place)
     job = from_dict(folder.read_config())
-    environment = build_environment(job, env)
-    team = sides_of(environment).home
-    require_same_reading(folder.path, job, team)
     if which not in get_args(Which):
         allowed = ", ".join(get_args(Which))
         raise SwarmfieldError(f"which is {which!r}, but must be one of: {allowed}.")
+    if is_opponent:
+        _require_rival(folder.path, job, which)
+    whose = rival_of(job) if is_opponent else job
+    environment = build_environment(job, env)
+    team = _team(environment, is_opponent)
+    _require_same(f"Run {path}", whose, _team(build_environment(job), is_opponent), team)
     trained = job.config.seed_list
     for seed in seeds or ():
         if seed not in trained:
             raise SwarmfieldError(f"Run {path} has no seed {seed!r}; choose one of {trained}.")
     newest = _newest(folder.best if which == "best" else folder.checkpoints)
-    stacked, env_steps = _restore_policy(job, newest, which)
+    stacked, env_steps = _restore_policy(job, newest, which, is_opponent)
     for seed in trained if seeds is None else seeds:
         i = trained.index(seed)
         parameters = jax.tree.map(lambda x, i=i: x[i], stacked)
-        yield Player(folder.path, job, environment, team, parameters, seed, env_steps[i])
+        yield Player(
+            folder.path, whose, environment, team, parameters, seed, env_steps[i], is_opponent
+        )
+
+
+def _team(environment: Environment, is_opponent: bool) -> TeamSpec:
+    """The team that a run's learner plays, or its opponent; any of two that are alike."""
+    sides = sides_of(environment)
+    if not is_opponent or environment.interchangeable:
+        return sides.home
+    assert sides.away is not None
+    return sides.away
+
+
+def _require_rival(path: Path, job: Job, which: Which) -> None:
+    """Refuse to look for an opponent that did not learn, or for its best checkpoint."""
+    if not has_rival(job):
+        raise SwarmfieldError(
+            f"{path}{run_folder.OPPONENT} is nobody: no other algorithm learned beside run {path}; "
+            "give the folder alone."
+        )
+    if which == "best":
+        raise SwarmfieldError(
+            f"{path}{run_folder.OPPONENT} has no best checkpoint, which is kept of the learner "
+            "only; choose last."
+        )
 
 
 def load_opponent(player: Player) -> PyTree:
@@ -164,11 +202,11 @@ def load_opponent(player: Player) -> PyTree:
 
     That is another run, or another algorithm that learned beside it.
     """
-    newest = _newest(run_folder.open_existing(player.path).checkpoints)
-    setup = assemble(player.job)
-    saved: Saved = checkpoint.restore(newest, _saved_shapes(setup))
-    index = player.job.config.seed_list.index(player.seed)
-    return jax.tree.map(lambda x: x[index], policies_of(setup.program, saved.run)[1])
+    folder = run_folder.open_existing(player.path)
+    job = from_dict(folder.read_config())
+    stacked, _ = _restore_policy(job, _newest(folder.checkpoints), "last", not player.is_opponent)
+    index = job.config.seed_list.index(player.seed)
+    return jax.tree.map(lambda x: x[index], stacked)
 
 
 def _newest(checkpoints: Path) -> Path:
@@ -179,14 +217,15 @@ def _newest(checkpoints: Path) -> Path:
     return newest
 
 
-def require_same_reading(path: Path, job: Job, team: TeamSpec) -> None:
-    """Refuse to let a run's policy play a team that sees other things than it was trained on.
+def require_same_reading(player: Player, team: TeamSpec) -> None:
+    """Refuse to let a player play a team that sees other things than it was trained on.
 
     Raises:
         SwarmfieldError: The views or the features differ, or the policy knows its own team's
             agents one by one and this team is of another size.
     """
-    _require_same(f"Run {path}", job, sides_of(build_environment(job)).home, team)
+    own = _team(build_environment(player.job), player.is_opponent)
+    _require_same(f"Run {player.name}", player.job, own, team)
 
 
 def require_rival_same_reading(player: Player) -> None:
@@ -200,7 +239,7 @@ def require_rival_same_reading(player: Player) -> None:
     assert trained is not None
     assert team is not None
     with told_of_opponent():
-        _require_same(f"The opponent of run {player.path}", rival_of(player.job), trained, team)
+        _require_same(f"The opponent of run {player.name}", rival_of(player.job), trained, team)
 
 
 def _require_same(who: str, job: Job, trained: TeamSpec, team: TeamSpec) -> None:
@@ -234,15 +273,21 @@ def _saved_shapes(setup: Setup) -> Saved:
     return shapes(setup, setup.job.config.seed_list, frozen)
 
 
-def _restore_policy(job: Job, path: Path, which: Which) -> tuple[PyTree, list[int]]:
-    """Every seed's policy, and the environment steps it learned from."""
+def _restore_policy(
+    job: Job, path: Path, which: Which, of_opponent: bool
+) -> tuple[PyTree, list[int]]:
+    """Every seed's policy, or its opponent's, and the environment steps it learned from."""
     setup = assemble(job)
     if which == "best":
         best: Best = checkpoint.restore(path, _saved_shapes(setup).best)
         return best.policy, env_steps_of(best, job.config.num_envs)
     saved: Saved = checkpoint.restore(path, _saved_shapes(setup))
     env_steps = checkpoint.read_manifest(path)["env_steps"]
-    return setup.algorithm.policy(saved.run.learner), [env_steps] * len(job.config.seed_list)
+    if of_opponent:
+        policy = policies_of(setup.program, saved.run)[1]
+    else:
+        policy = setup.algorithm.policy(saved.run.learner)
+    return policy, [env_steps] * len(job.config.seed_list)
 
 
 def policy_shapes(job: Job) -> PyTree:

@@ -209,6 +209,11 @@ def open_existing(path: Path) -> RunFolder:
         SwarmfieldError: There is no folder, or no run in it.
     """
     folder = RunFolder(Path(path))
+    run, is_opponent = named(folder.path)
+    if is_opponent and run.exists():
+        raise SwarmfieldError(
+            f"{folder.path} is one player of a run; give the run's folder, {run}."
+        )
     if not folder.path.exists():
         raise SwarmfieldError(f"There is no run folder {folder.path}{_nearest(folder.path)}.")
     if not folder.path.is_dir():
@@ -249,6 +254,18 @@ def unused(path: Path) -> Path:
         number += 1
         free = path.with_name(f"{path.name}-{number}")
     return free
+
+
+OPPONENT = ":opponent"
+"""Behind a run's folder: not its learner is meant, but the algorithm that learned beside it."""
+
+
+def named(player: str | Path) -> tuple[Path, bool]:
+    """The run's folder of a player, and whether the run's opponent is meant."""
+    text = str(player)
+    if not text.endswith(OPPONENT) or Path(text).exists():
+        return Path(text), False
+    return Path(text.removesuffix(OPPONENT)), True
 
 
 def labels_of(runs: Sequence[str | Path]) -> list[str]:

@@ -1,6 +1,7 @@
 """Two learners in one program: both learn, from their own experience, as often as they are due."""
 
 import json
+import re
 from functools import partial
 
 import jax
@@ -22,6 +23,12 @@ RUN = (
     "train iql toy --env.num-agents 3 --num-envs 2 --opponent ac --algo.batch-size 32 "
     "--algo.warmup 0 --algo.capacity 2000 --opponent-algo.rollout-length 5 --seeds 3:5 "
     "--evaluation-episodes 2 --env-steps 240 --evaluations 4"
+)
+
+PREY = (
+    "train iql adversarial_pursuit --env.map-size 12 --env.max-steps 10 --num-envs 2 "
+    "--opponent vdn --algo.batch-size 16 --algo.warmup 0 --algo.capacity 500 "
+    "--opponent-algo.warmup 0 --env-steps 40 --evaluations 1 --evaluation-episodes 2"
 )
 
 
@@ -188,15 +195,14 @@ def test_a_run_of_two_learners_is_reported_evaluated_and_loaded() -> None:
 
 
 def test_a_rival_plays_sides_that_are_not_interchangeable() -> None:
-    said = tiny.swarmfield(
-        "train iql adversarial_pursuit --env.map-size 12 --env.max-steps 10 --num-envs 2 "
-        "--opponent vdn --algo.batch-size 16 --algo.warmup 0 --algo.capacity 500 "
-        "--opponent-algo.warmup 0 --env-steps 40 --evaluations 1 --evaluation-episodes 2 "
-        f"--run-dir {tiny.SCRATCH / 'prey-learn-too'}"
-    )
-    assert said.code == 0, said.err
-    last = tiny.rows(tiny.SCRATCH / "prey-learn-too")[-1]
-    assert np.isfinite(last["opponent/loss"])
+    path = tiny.finished(PREY)
+    assert np.isfinite(tiny.rows(path)[-1]["opponent/loss"])
+    prey = load(f"{path}:opponent")
+    assert prey.team.name == "prey"
+    _, timesteps = prey.environment.reset(jax.random.key(0))
+    memory = prey.begin(timesteps["prey"], jax.random.key(1))
+    actions, _ = prey.act(timesteps["prey"], memory, jax.random.key(2))
+    assert actions.shape == (prey.team.num_agents,)
 
 
 @pytest.mark.parametrize(
@@ -242,3 +248,80 @@ def test_a_refusal_says_whose_option_it_was(words: str, said: str) -> None:
     told = tiny.swarmfield(f"train iql toy {words}")
     assert told.code == 2
     assert said in told.err
+
+
+def test_whoever_learned_beside_it_is_a_player_of_its_own() -> None:
+    path = tiny.finished(RUN)
+    learner, rival = load(path, seed=4), load(f"{path}:opponent", seed=4)
+    assert (learner.job.algorithm, rival.job.algorithm) == ("iql", "ac")
+    assert rival.job.config.algo.rollout_length == 5
+    for player, other in ((learner, rival), (rival, learner)):
+        parameters = jax.tree.leaves(load_opponent(player))
+        assert all(map(np.array_equal, jax.tree.leaves(other.parameters), parameters))
+    met = swarmfield.evaluate(path, episodes=4)
+    duel = swarmfield.duel(path, f"{path}:opponent", episodes=4)
+    assert [duel["learner"], duel["opponent"]] == [met["learner"], met["opponent"]]
+
+    turned = swarmfield.evaluate(f"{path}:opponent", episodes=4)
+    assert turned["run"] == f"{path}:opponent"
+    assert turned["against"] == "iql"
+    assert turned["file"].endswith("opponent-vs-iql.json")
+    back = swarmfield.duel(f"{path}:opponent", path, episodes=4)
+    assert [back["learner"], back["opponent"]] == [turned["learner"], turned["opponent"]]
+    other = swarmfield.evaluate(path, episodes=4, opponent=f"{path}:opponent")
+    assert other["learner"] == met["learner"]
+    assert "opponent.json" in other["file"]
+    assert ":" not in other["file"]
+
+
+def test_two_who_learned_together_enter_a_league(tmp_path) -> None:
+    path = tiny.finished(RUN)
+    report = swarmfield.league(
+        path, f"{path}:opponent", "random", seeds="all", episodes=2, output=tmp_path / "l"
+    )
+    names = {player["name"]: player for player in report["players"]}
+    assert len(names) == 5
+    rival = names[f"{path.name}:opponent seed 4"]
+    assert rival["algorithm"] == "ac"
+    assert rival["run"] == f"{path}:opponent"
+
+
+def test_a_run_against_whoever_learned_beside_another(tmp_path) -> None:
+    trained = tiny.finished(RUN)
+    run = swarmfield.train(
+        "iql",
+        "toy",
+        env={"num_agents": 3},
+        opponent=f"{trained}:opponent",
+        num_envs=2,
+        env_steps=40,
+        evaluations=0,
+        run_dir=tmp_path / "run",
+    )
+    frozen = load_opponent(load(run.path))
+    expected = load(f"{trained}:opponent").parameters
+    assert all(map(np.array_equal, jax.tree.leaves(frozen), jax.tree.leaves(expected)))
+    assert from_dict(json.loads((run.path / "config.json").read_text())).frozen.algorithm == "ac"
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("duel {path}:opponent {alone}:opponent", "no other algorithm learned beside run"),
+        ("evaluate {path}:opponent --which best", "kept of the learner only; choose last"),
+        ("evaluate {prey}:opponent", "plays team 'prey', but .* whose opponent it is"),
+        ("league {path} {path}:opponent {path}:opponent", "named twice"),
+        ("resume {path}:opponent", "is one player of a run; give the run's folder, {path}"),
+        ("replay {path}:opponent", "is one player of a run; give the run's folder, {path}"),
+        ("duel {path} {path}s:opponent", "no run folder {path}s; did you mean {path}"),
+    ],
+)
+def test_refusals_of_players(command: str, said: str) -> None:
+    paths = {
+        "path": tiny.finished(RUN),
+        "alone": tiny.finished("train iql toy --env-steps 32 --evaluations 0"),
+        "prey": tiny.finished(PREY),
+    }
+    told = tiny.swarmfield(command.format(**paths))
+    assert told.code == 2
+    assert re.search(said.format(**paths), told.err), told.err
