@@ -22,8 +22,8 @@ _LAPTOP_STEPS = 24_000
 _SAME_BATCH = {"batch_size": 1024}
 """Agents' transitions an update: as many for methods that learn from whole steps as for others."""
 
-IQL, MFQ, VDN, QMIX, MFQMIX = (
-    Arm(name, name, _EPSILON, _TEAM) for name in ("iql", "mfq", "vdn", "qmix", "mfqmix")
+IQL, MFQ, VDN, QMIX, MFQMIX, MFVFD = (
+    Arm(name, name, _EPSILON, _TEAM) for name in ("iql", "mfq", "vdn", "qmix", "mfqmix", "mfvfd")
 )
 MFQ_ALONE = Arm("mfq, own rewards", "mfq", _EPSILON)
 MFVFD_ALONE = Arm("mfvfd, own rewards", "mfvfd", _EPSILON)
@@ -112,7 +112,7 @@ def _rewards(size: int) -> Experiment:
         "The team's reward, or everybody's own",
         "MFQ, paid both ways. MFVFD, which is made for own rewards, is ours to compare.",
         size,
-        (MFQ, MFQ_ALONE, MFVFD_ALONE),
+        (MFQ, MFQ_ALONE, MFVFD, MFVFD_ALONE),
         [claim],
     )
 
