@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from swarmfield.environments import firefighter, miners
+from swarmfield.environments import bar, firefighter, miners
 from swarmfield.environments.gridworld import (
     adversarial_pursuit,
     battle,
@@ -49,6 +49,7 @@ ENVIRONMENTS: dict[str, Entry] = {
     "miners": Entry(
         miners.MinersConfig, miners.Miners, "cells send miners towards diamonds, by real numbers"
     ),
+    "bar": Entry(bar.BarConfig, bar.Bar, "people go out, and enjoy it if not too many do"),
 }
 
 
