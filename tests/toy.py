@@ -137,6 +137,19 @@ class Toy:
         return Scene(jnp.zeros((n, 2)), jnp.ones(n, bool), ones, jnp.ones(n, jnp.int32), None)
 
 
+class Posts(Toy):
+    """Each agent earns 1 for its own number, always the same, and nobody sees anything."""
+
+    def _draw(self, key):
+        return jnp.broadcast_to(jnp.arange(self.num_agents, dtype=jnp.uint8), (2, self.num_agents))
+
+    def observe(self, state, team):
+        return Observation(None, jnp.zeros((self.num_agents, NUM_ACTIONS)))
+
+    def unpack(self, team, timestep, index):
+        return Observation(None, jnp.zeros(NUM_ACTIONS))
+
+
 class Wind(eqx.Module):
     blows: jax.Array
     time: jax.Array

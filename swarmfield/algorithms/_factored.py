@@ -21,7 +21,7 @@ from swarmfield.algorithms._perception import Senses
 from swarmfield.algorithms._q_config import QLearningConfig
 from swarmfield.algorithms._q_learning import new_network, q_learning
 from swarmfield.algorithms._q_loss import Parts
-from swarmfield.mean_field import Identity, MeanField, num_actions, with_identity
+from swarmfield.mean_field import MeanField, num_actions, with_identity
 from swarmfield.mixing import Mixer
 from swarmfield.types import Algorithm, PRNGKey, TeamSpec, Transitions, Unpack
 
@@ -35,9 +35,6 @@ class FactoredConfig(QLearningConfig):
     exploration: Literal["boltzmann", "epsilon"] = "epsilon"
     """Sample in proportion to exp(Q / T), or uniformly with probability epsilon. What rises with
     values gives them no scale that a temperature could be set against."""
-    identity: Identity = "none"
-    """Whether agents are told who they are: by numbers that are learned, or by one-hots. Either
-    ties a policy to the size of its team."""
 
 
 def factored(
@@ -61,11 +58,11 @@ def factored(
         field: The mean field every agent sees beside its observation; one that follows nothing.
         mixer: What is made of the values.
     """
+    alone = q_learning(config, team, unpack, field)
     field = with_identity(team, field, config.identity)
     senses = Senses(team, unpack, config.trunk, field.tracker)
     one = Parts(config, senses, num_actions(team), field, descent(config))
     parts = FactoredParts(one, mixer)
-    alone = q_learning(config, team, unpack, field)
     return alone._replace(
         experience=config.replay("steps", -(-config.batch_size // team.num_agents)),
         init=partial(_init, parts),

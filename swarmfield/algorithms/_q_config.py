@@ -7,6 +7,7 @@ from typing import Literal
 
 from swarmfield.algorithms._config import ReplayConfig
 from swarmfield.algorithms._options import NOT_NEGATIVE, POSITIVE, PROBABILITY, require
+from swarmfield.mean_field import Identity
 from swarmfield.options import LARGEST_FLOAT
 
 
@@ -29,6 +30,9 @@ class QLearningConfig(ReplayConfig):
     """Temperature at the end, >= 0; or epsilon, in [0, 1]."""
     explore_fraction: float = 0.7
     """Share of the run in which the straight line falls, in [0, 1]; `mfrl` has its own."""
+    identity: Identity = "none"
+    """Whether agents are told who they are: by numbers that are learned, or by one-hots. Either
+    ties a policy to the size of its team."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

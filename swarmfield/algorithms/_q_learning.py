@@ -30,7 +30,7 @@ from swarmfield.algorithms._q_loss import (
 )
 from swarmfield.chunks import in_chunks
 from swarmfield.distributions import boltzmann, epsilon_greedy, mask_illegal, sample
-from swarmfield.mean_field import MeanField, num_actions
+from swarmfield.mean_field import MeanField, num_actions, with_identity
 from swarmfield.networks import QNetwork
 from swarmfield.types import (
     Algorithm,
@@ -57,8 +57,10 @@ def q_learning(
         config: Its options.
         team: The learning team, with discrete actions.
         unpack: One agent's observation from a timestep.
-        field: The mean field every agent sees beside its observation.
+        field: The mean field every agent sees beside its observation, and beside who it is, if
+            it is told.
     """
+    field = with_identity(team, field, config.identity)
     senses = Senses(team, unpack, config.trunk, field.tracker)
     parts = Parts(config, senses, num_actions(team), field, descent(config))
     return Algorithm(

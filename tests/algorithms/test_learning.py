@@ -5,7 +5,7 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 import pytest
-from toy import Drift, Toy, ToyConfig, WeatherVanes, make_algorithm, make_program
+from toy import Drift, Posts, Toy, ToyConfig, WeatherVanes, make_algorithm, make_program
 
 from swarmfield.training import program as loop
 
@@ -51,6 +51,25 @@ def test_what_is_seen_is_learned(name: str) -> None:
     environment = Toy(ToyConfig())
     most = environment.num_agents * environment.max_steps
     assert learn(name, environment, 250) >= 0.98 * most
+
+
+@pytest.mark.parametrize(
+    ("name", "identity", "least", "most"),
+    [
+        ("iql", "none", 0, 0.3),
+        ("iql", "learned", 0.98, 1),
+        ("mfq", "onehot", 0.98, 1),
+        ("bmf_q", "learned", 0.98, 1),
+    ],
+)
+def test_who_is_told_who_it_is_learns_its_own(
+    name: str, identity: str, least: float, most: float
+) -> None:
+    """Four agents at four posts that they cannot see: all alike, one in four is right."""
+    environment = Posts(ToyConfig(num_agents=4))
+    every = environment.num_agents * environment.max_steps
+    got = learn(name, environment, 250, REPLAY | {"identity": identity}) / every
+    assert least <= got <= most
 
 
 @pytest.mark.parametrize("name", ["ac", "mfac"])
