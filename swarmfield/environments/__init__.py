@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from swarmfield.environments import bar, firefighter, miners
+from swarmfield.environments import bar, firefighter, miners, pursuit_evasion, spread
 from swarmfield.environments.gridworld import (
     adversarial_pursuit,
     battle,
@@ -50,6 +50,14 @@ ENVIRONMENTS: dict[str, Entry] = {
         miners.MinersConfig, miners.Miners, "cells send miners towards diamonds, by real numbers"
     ),
     "bar": Entry(bar.BarConfig, bar.Bar, "people go out, and enjoy it if not too many do"),
+    "spread": Entry(
+        spread.SpreadConfig, spread.Spread, "agents on a plane cover landmarks and do not collide"
+    ),
+    "pursuit_evasion": Entry(
+        pursuit_evasion.PursuitEvasionConfig,
+        pursuit_evasion.PursuitEvasion,
+        "pursuers on a plane surround one that is faster",
+    ),
 }
 
 

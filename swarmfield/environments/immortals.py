@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, Num, PyTree
+from jaxtyping import Array, Bool, Float, Int, Num, PyTree
 
 from swarmfield.types import Timestep
 
@@ -20,8 +20,9 @@ def timestep_of_immortals(
     measures: Mapping[str, Float[Array, ""]],
     shared: PyTree = None,
     own: PyTree = None,
+    over: bool | Bool[Array, ""] = False,
 ) -> Timestep:
-    """A timestep of a team of one kind, in which all live until the time limit and may do anything.
+    """A timestep of a team of one kind, in which all live to the end and may do anything.
 
     Args:
         position: Where they are.
@@ -32,6 +33,7 @@ def timestep_of_immortals(
         measures: The environment's own totals.
         shared: What there is once for all.
         own: What each has of its own.
+        over: Whether the game is over.
     """
     everyone = jnp.ones(reward.shape, bool)
     return Timestep(
@@ -44,7 +46,7 @@ def timestep_of_immortals(
         position=position,
         last_action=last_action,
         reward=reward,
-        terminated=~everyone,
+        terminated=everyone & over,
         truncated=time >= max_steps,
         trained=everyone,
         measures=measures,
