@@ -24,6 +24,8 @@ RADIUS = 0.15
 STEP, DAMPING, PUSH = 0.1, 0.25, 5.0
 """Seconds, the share of the speed that is lost in a step, and the force of an action."""
 CONTACT_FORCE, CONTACT_MARGIN = 100.0, 1e-3
+SHOWN = 1.5
+"""Pictures show the places up to there: agents may leave the square in which all begin."""
 MOST_AGENTS = 8192
 _PAIRS_AT_ONCE = 2**20
 
@@ -101,7 +103,7 @@ class Spread:
     name = "spread"
     sides = (("agents",),)
     interchangeable = False
-    extent = (2.0, 2.0)
+    extent = (2 * SHOWN, 2 * SHOWN)
 
     @property
     def num_landmarks(self) -> int:
@@ -200,7 +202,7 @@ class Spread:
         collides = contact(state.position).collisions > 0
         level = jnp.concatenate([jnp.where(collides, 0.3, 1.0), jnp.full(self.num_landmarks, 0.6)])
         return Scene(
-            position=1 + jnp.concatenate([state.position, state.landmarks]),
+            position=SHOWN + jnp.concatenate([state.position, state.landmarks]),
             alive=jnp.ones(level.shape, bool),
             level=level,
             size=jnp.ones(level.shape, jnp.uint8),
