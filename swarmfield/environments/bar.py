@@ -47,7 +47,7 @@ class BarState(eqx.Module):
     attendance: Int[Array, ""]
     last_action: UInt8[Array, " N"]
     time: Int[Array, ""]
-    visits: Int[Array, ""]
+    visits: Float[Array, ""]
     crowds: Int[Array, ""]
 
 
@@ -109,7 +109,7 @@ class Bar:
         n = self.config.num_agents
         attendance = jax.random.randint(key, (), 0, n + 1, jnp.int32)
         nothing = jnp.full(n, 2, jnp.uint8)
-        state = BarState(attendance, nothing, jnp.int32(0), jnp.int32(0), jnp.int32(0))
+        state = BarState(attendance, nothing, jnp.int32(0), jnp.zeros(()), jnp.int32(0))
         return state, {"people": self._timestep(state, jnp.zeros(n))}
 
     def step(
@@ -126,7 +126,7 @@ class Bar:
             attendance,
             action,
             state.time + 1,
-            state.visits + attendance,
+            state.visits + attendance.astype(jnp.float32),
             state.crowds + is_crowded,
         )
         return state, {"people": self._timestep(state, reward)}
@@ -178,7 +178,7 @@ class Bar:
             time=state.time,
             max_steps=self.max_steps,
             measures={
-                "visits": state.visits.astype(jnp.float32),
+                "visits": state.visits,
                 "crowded": state.crowds.astype(jnp.float32),
             },
         )

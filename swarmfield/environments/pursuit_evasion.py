@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import equinox as eqx
 import jax
@@ -13,8 +13,9 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Num
 
 from swarmfield.environments.immortals import timestep_of_immortals
-from swarmfield.environments.motion import Dynamics, Motion, move_all
+from swarmfield.environments.motion import Dynamics, Motion, facing, move_all
 from swarmfield.environments.options import require_count
+from swarmfield.environments.sight import for_all_pairs, number_seen, see_others
 from swarmfield.environments.voronoi import Topology, flee
 from swarmfield.types import Box, Discrete, Observation, PRNGKey, Scene, TeamSpec, Timestep
 
@@ -26,9 +27,10 @@ EVADES_BY = 2.0
 """How far the evader goes in a step: twice as far as a pursuer."""
 CAPTURES = 1.0
 """The evader is caught once a pursuer is nearer."""
-FARTHEST = float(100 * np.sqrt(2))
-"""The reward does not fall beyond this distance."""
-MOST_PURSUERS = 10**6
+FARTHEST = float(SIDE * np.sqrt(2))
+"""Nobody is farther away, for which everybody would be paid -1."""
+MOST_PURSUERS = 10_000
+"""More would see too much: what all see of all others takes gigabytes while they act."""
 
 
 @dataclass(frozen=True)
@@ -75,13 +77,13 @@ class PursuitEvasion:
     cell stays large (`voronoi.flee`), by where all are before the step. With d the distance from
     the nearest pursuer to it after the step, all pursuers earn
 
-        r = -min(d, 141.4) / 141.4,
+        r = -d / 141.4,
 
     and the game is over once d < 1. Distances are those around the torus.
 
     Source: Huettenrauch et al. 2019 and its code, as described by Yu et al. 2023 with 20 pursuers.
-    Departures: the evader heeds all pursuers (there the ten nearest); the holonomic pursuer, and
-    200 steps (there 1,024), are ours; what is seen are offsets instead of distances and bearings.
+    Departures: those of `voronoi.flee` and `motion.move_all`; 200 steps (there 1,024); what is seen
+    are offsets instead of distances and bearings.
     """
 
     config: PursuitEvasionConfig
@@ -108,20 +110,20 @@ class PursuitEvasion:
         """The only team."""
         n = self.config.num_agents
         actions = Discrete(self.config.headings + 1) if self._is_holonomic else Box(2)
-        own = 2 * (not self._is_torus) + 2 * (self.config.dynamics == "accelerated")
-        each = 2 if self._is_holonomic else 4
-        return (TeamSpec("pursuers", n, actions, None, own + 2 + each * self._others_seen),)
+        steers = not self._is_holonomic
+        own = 2 * (1 + steers) * (not self._is_torus) + 2 * (self.config.dynamics == "accelerated")
+        others = 2 * (1 + steers) * number_seen(n - 1, self.config.sees)
+        return (TeamSpec("pursuers", n, actions, None, own + 2 + others),)
 
     def reset(self, key: PRNGKey) -> tuple[PursuitEvasionState, dict[str, Timestep]]:
-        """All anywhere but near the edge, turned any way."""
+        """All anywhere but near the edge, turned any way and at rest."""
         n = self.config.num_agents
         key_place, key_turn = jax.random.split(key)
         places = jax.random.uniform(key_place, (n + 1, 2), minval=MARGIN, maxval=SIDE - MARGIN)
         heading = jax.random.uniform(key_turn, (n,), minval=-jnp.pi, maxval=jnp.pi)
-        motion = Motion(places[:n], heading, jnp.zeros((n, 2)))
-        none = jnp.zeros((n, 2))
-        if self._is_holonomic:
-            none = jnp.full(n, self.config.headings + 1, jnp.uint16)
+        at_rest = jnp.zeros((n, 2))
+        motion = Motion(places[:n], heading, at_rest)
+        none = jnp.full(n, self.config.headings + 1, jnp.uint16) if self._is_holonomic else at_rest
         distance = self._distance(places[:n], places[n])
         state = PursuitEvasionState(motion, places[n], none, jnp.int32(0), distance)
         return state, {"pursuers": self._timestep(state, jnp.zeros(n))}
@@ -135,27 +137,28 @@ class PursuitEvasion:
             action = actions["pursuers"].astype(jnp.uint16)
         else:
             action = jnp.clip(actions["pursuers"], -1.0, 1.0)
-        motion = move_all(state.motion, action, self.config.dynamics, self.config.headings)
-        motion = eqx.tree_at(lambda each: each.position, motion, self._inside(motion.position))
+        dynamics, headings = self.config.dynamics, self.config.headings
+        motion = move_all(state.motion, action, dynamics, headings, self._inside)
         way = flee(state.evader, state.motion.position, SIDE, self.config.topology)
         evader = self._inside(state.evader + EVADES_BY * way)
         distance = self._distance(motion.position, evader)
         state = PursuitEvasionState(motion, evader, action, state.time + 1, distance)
-        reward = jnp.full(self.config.num_agents, -jnp.minimum(distance, FARTHEST) / FARTHEST)
+        reward = jnp.full(self.config.num_agents, -distance / FARTHEST)
         return state, {"pursuers": self._timestep(state, reward)}
 
     def observe(self, state: PursuitEvasionState, team: str) -> Observation:
         """Where the evader and the others are, from each pursuer's place."""
         del team  # there is one
         everyone = jnp.arange(self.config.num_agents)
-        look = jax.vmap(self._features, in_axes=(None, None, 0))
-        return Observation(None, look(state.motion, state.evader, everyone))
+        look = jax.vmap(partial(self._features, state.motion, state.evader))
+        return Observation(None, for_all_pairs(look, everyone, everyone.shape[0]))
 
     def unpack(self, team: str, timestep: Timestep, index: Int[Array, ""]) -> Observation:
         """The same, of one."""
         del team  # there is one
-        own = timestep.own
-        motion = Motion(timestep.position, own["heading"], own["rates"])
+        n = self.config.num_agents
+        unseen = jnp.zeros(n), jnp.zeros((n, 2))
+        motion = Motion(timestep.position, *(unseen if self._is_holonomic else timestep.own))
         return Observation(None, self._features(motion, timestep.shared["evader"], index))
 
     def scene(self, state: PursuitEvasionState) -> Scene:
@@ -178,11 +181,6 @@ class PursuitEvasion:
     def _is_holonomic(self) -> bool:
         return self.config.dynamics == "holonomic"
 
-    @property
-    def _others_seen(self) -> int:
-        others = self.config.num_agents - 1
-        return others if self.config.sees is None else min(self.config.sees, others)
-
     def offset(self, vectors: Float[Array, "*B 2"]) -> Float[Array, "*B 2"]:
         """Differences of places, the short way around the torus."""
         return vectors - SIDE * jnp.round(vectors / SIDE) if self._is_torus else vectors
@@ -199,33 +197,27 @@ class PursuitEvasion:
     def _features(
         self, motion: Motion, evader: Float[Array, " 2"], index: Int[Array, ""]
     ) -> Float[Array, " F"]:
-        """In halves of the side; pursuers that steer see all of it turned by their own heading."""
+        """In halves of the side; who steers sees the others and the evader as it is turned."""
         own = motion.position[index]
-        number = jnp.arange(self.config.num_agents - 1)
-        number = number + (number >= index)
-        others = self.offset(motion.position[number] - own[None])
-        if self.config.sees is not None:
-            near = jax.lax.top_k(-jnp.sum(others**2, axis=1), self._others_seen)[1]
-            number, others = number[near], others[near]
+        number, others = see_others(motion.position, index, self.config.sees, self.offset)
+        place = [] if self._is_torus else [2 * own[None] / SIDE - 1]
         seen = [self.offset(evader - own)[None], others]
-        if self._is_holonomic:
-            parts = [part / (SIDE / 2) for part in seen]
-        else:
+        parts = [part / (SIDE / 2) for part in seen]
+        if not self._is_holonomic:
             heading = motion.heading[index]
-            parts = [_turned(part / (SIDE / 2), -heading) for part in seen]
-            turn = motion.heading[number] - heading
-            parts.append(jnp.stack([jnp.cos(turn), jnp.sin(turn)], axis=1))
-        own_parts = [] if self._is_torus else [2 * own / SIDE - 1]
+            parts = [_turned(part, -heading) for part in parts]
+            parts.append(facing(motion.heading[number] - heading))
+            place += [] if self._is_torus else [facing(heading[None])]
         if self.config.dynamics == "accelerated":
-            own_parts.append(motion.rates[index])
-        return jnp.concatenate([*own_parts, *(part.reshape(-1) for part in parts)])
+            place.append(motion.rates[index][None])
+        return jnp.concatenate([part.reshape(-1) for part in place + parts])
 
     def _timestep(self, state: PursuitEvasionState, reward: Float[Array, " N"]) -> Timestep:
         caught: Bool[Array, ""] = (state.distance < CAPTURES) & (state.time > 0)
         motion = state.motion
         return timestep_of_immortals(
             shared={"evader": state.evader},
-            own={"heading": motion.heading, "rates": motion.rates},
+            own=None if self._is_holonomic else (motion.heading, motion.rates),
             position=motion.position,
             last_action=state.last_action,
             reward=reward,

@@ -12,9 +12,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Num
 
-from swarmfield.chunks import in_chunks
 from swarmfield.environments.immortals import timestep_of_immortals
 from swarmfield.environments.options import require_count
+from swarmfield.environments.sight import for_all_pairs, nearest, number_seen, see_others
 from swarmfield.types import Box, Discrete, Observation, PRNGKey, Scene, TeamSpec, Timestep
 
 DIRECTIONS = ((0, 0), (-1, 0), (1, 0), (0, -1), (0, 1))
@@ -27,7 +27,6 @@ CONTACT_FORCE, CONTACT_MARGIN = 100.0, 1e-3
 SHOWN = 1.5
 """Pictures show the places up to there: agents may leave the square in which all begin."""
 MOST_AGENTS = 8192
-_PAIRS_AT_ONCE = 2**20
 
 
 @dataclass(frozen=True)
@@ -128,8 +127,9 @@ class Spread:
     def teams(self) -> tuple[TeamSpec, ...]:
         """The only team."""
         actions = Discrete(len(DIRECTIONS)) if self._is_discrete else Box(2)
-        features = 4 + 2 * (self._others_seen + self._landmarks_seen)
-        return (TeamSpec("agents", self.config.num_agents, actions, None, features),)
+        n, sees = self.config.num_agents, self.config.sees
+        seen = number_seen(n - 1, sees) + number_seen(self.num_landmarks, sees)
+        return (TeamSpec("agents", n, actions, None, 4 + 2 * seen),)
 
     def reset(self, key: PRNGKey) -> tuple[SpreadState, dict[str, Timestep]]:
         """Everything anywhere, at rest."""
@@ -180,15 +180,18 @@ class Spread:
         def to_nearest(some: Float[Array, "C 2"]) -> Float[Array, " C"]:
             return jnp.min(_lengths(some[:, None] - position[None]), axis=1)
 
-        at_once = max(1, _PAIRS_AT_ONCE // position.shape[0])
-        return jnp.sum(in_chunks(to_nearest, landmarks, at_once))
+        return jnp.sum(for_all_pairs(to_nearest, landmarks, position.shape[0]))
 
     def observe(self, state: SpreadState, team: str) -> Observation:
         """Own velocity and position, and how far away the landmarks and the others are."""
         del team  # there is one
         everyone = jnp.arange(self.config.num_agents)
-        look = jax.vmap(self._features, in_axes=(None, 0, None, 0))
-        return Observation(None, look(state.position, state.velocity, state.landmarks, everyone))
+
+        def look(some: Int[Array, " C"]) -> Float[Array, "C F"]:
+            of_one = jax.vmap(self._features, in_axes=(None, 0, None, 0))
+            return of_one(state.position, state.velocity[some], state.landmarks, some)
+
+        return Observation(None, for_all_pairs(look, everyone, everyone.shape[0]))
 
     def unpack(self, team: str, timestep: Timestep, index: Int[Array, ""]) -> Observation:
         """The same, of one."""
@@ -213,16 +216,6 @@ class Spread:
     def _is_discrete(self) -> bool:
         return self.config.actions == "discrete"
 
-    @property
-    def _others_seen(self) -> int:
-        others = self.config.num_agents - 1
-        return others if self.config.sees is None else min(self.config.sees, others)
-
-    @property
-    def _landmarks_seen(self) -> int:
-        sees = self.config.sees
-        return self.num_landmarks if sees is None else min(sees, self.num_landmarks)
-
     def _features(
         self,
         position: Float[Array, "N 2"],
@@ -230,14 +223,12 @@ class Spread:
         landmarks: Float[Array, "L 2"],
         index: Int[Array, ""],
     ) -> Float[Array, " F"]:
-        own = position[index][None]
-        number = jnp.arange(self.config.num_agents - 1)
-        others = position[number + (number >= index)] - own
-        places = landmarks - own
-        if self.config.sees is not None:
-            others = _nearest(others, self._others_seen)
-            places = _nearest(places, self._landmarks_seen)
-        return jnp.concatenate([velocity, own[0], places.reshape(-1), others.reshape(-1)])
+        own, sees = position[index], self.config.sees
+        _, others = see_others(position, index, sees)
+        places = landmarks - own[None]
+        if sees is not None:
+            places = places[nearest(places, number_seen(self.num_landmarks, sees))]
+        return jnp.concatenate([velocity, own, places.reshape(-1), others.reshape(-1)])
 
     def _timestep(self, state: SpreadState, reward: Float[Array, " N"]) -> Timestep:
         return timestep_of_immortals(
@@ -271,13 +262,8 @@ def contact(position: Float[Array, "N 2"]) -> Contact:
         collisions = jnp.sum(other & (apart < 2 * RADIUS), axis=1, dtype=jnp.int32)
         return Contact(jnp.sum(size[..., None] * away, axis=1), collisions)
 
-    return in_chunks(on_some, everyone, max(1, _PAIRS_AT_ONCE // num_agents))
+    return for_all_pairs(on_some, everyone, num_agents)
 
 
 def _lengths(vectors: Float[Array, "*B 2"]) -> Float[Array, "*B"]:
     return jnp.sqrt(jnp.sum(vectors**2, axis=-1))
-
-
-def _nearest(vectors: Float[Array, "M 2"], number: int) -> Float[Array, "K 2"]:
-    """The shortest of them, the very shortest first."""
-    return vectors[jax.lax.top_k(-jnp.sum(vectors**2, axis=-1), number)[1]]

@@ -53,3 +53,4 @@ POLICIES: dict[str, Choose] = {
     "nothing": choose_nothing,
     "assignment": choose_by_assignment,
 }
+"""All for discrete actions."""

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Float
 
 Topology = Literal["torus", "closed"]
 
@@ -39,7 +39,8 @@ def flee(
 
         d = -L / 2 * xi / |xi| + (high^2 - low^2) / (2 |xi|) eta,
 
-    which is minus the derivative of the cell's area by the nearest one's position. It costs O(N).
+    which is minus the derivative of the cell's area by the place of the nearest copy of the nearest
+    one, all others held. It costs O(N).
 
     Args:
         site: Who flees.
@@ -50,7 +51,9 @@ def flee(
     Returns:
         The direction; nothing if another is in the same place.
 
-    Source: Zhou et al. 2016, as the evader of Huettenrauch et al. 2019.
+    Source: Zhou et al. 2016, as the evader of Huettenrauch et al. 2019. Departures: all others
+    count (there the ten nearest), and on the torus all their copies and the site's own (there one
+    mirrored box).
     """
     edge = edge_to_nearest(site, others, side, topology)
     apart = jnp.sqrt(jnp.sum(edge.xi**2))
@@ -68,7 +71,8 @@ def edge_to_nearest(
     """The edge between a site's cell and that of the nearest other.
 
     The cell consists of the x with x q <= |q|^2 / 2 for each other site q, all relative to the
-    site. Each cuts the line of the edge at one point; the middle of the edge's sites is always in.
+    site. Each cuts the line of the edge at one point, where s eta (q - xi) = q (q - xi) / 2; what
+    is halfway to the nearest is always in.
     """
     sites = others - site[None]
     if topology == "torus":
@@ -77,24 +81,25 @@ def edge_to_nearest(
     nearest = jnp.argmin(square)
     xi, apart = sites[nearest], jnp.sqrt(square[nearest])
     eta = jnp.stack([-xi[1], xi[0]]) / apart
-    is_other = jnp.arange(sites.shape[0]) != nearest
-    cuts = [(sites @ eta, (square - sites @ xi) / 2, is_other)]
+    # Zero for the nearest itself, and for others in the same place: they cut nothing off.
+    beyond = sites - xi[None]
+    cuts = [(beyond @ eta, jnp.sum(sites * beyond, axis=1) / 2)]
     if topology == "closed":
         cuts.append(_walls(site, xi / 2, eta, side))
-    slope, room, counts = (jnp.concatenate(parts) for parts in zip(*cuts, strict=True))
+    slope, room = (jnp.concatenate(parts) for parts in zip(*cuts, strict=True))
     at = room / jnp.where(slope == 0, 1.0, slope)
-    high = jnp.min(jnp.where(counts & (slope > 0), at, jnp.inf))
-    low = jnp.max(jnp.where(counts & (slope < 0), at, -jnp.inf))
+    high = jnp.min(jnp.where(slope > 0, at, jnp.inf))
+    low = jnp.max(jnp.where(slope < 0, at, -jnp.inf))
     return Edge(xi, eta, low, high)
 
 
 def _walls(
     site: Float[Array, " 2"], middle: Float[Array, " 2"], eta: Float[Array, " 2"], side: float
-) -> tuple[Float[Array, " 4"], Float[Array, " 4"], Bool[Array, " 4"]]:
+) -> tuple[Float[Array, " 4"], Float[Array, " 4"]]:
     """What of the line is on the inner side of each wall, as slope s <= room."""
     place = site + middle
     slope = jnp.concatenate([eta, -eta])
-    return slope, jnp.concatenate([side - place, place]), jnp.ones(4, bool)
+    return slope, jnp.concatenate([side - place, place])
 
 
 def _images(sites: Float[Array, "N 2"], side: float) -> Float[Array, "M 2"]:

@@ -110,7 +110,7 @@ def _rewards(size: int) -> Experiment:
         "rewards",
         "X-4",
         "The team's reward, or everybody's own",
-        "MFQ, paid both ways. MFVFD, which is made for own rewards, is ours to compare.",
+        "Both ways. MFVFD, which is made for own rewards, is ours to compare.",
         size,
         (MFQ, MFQ_ALONE, MFVFD, MFVFD_ALONE),
         [claim],

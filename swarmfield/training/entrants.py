@@ -6,7 +6,6 @@ import dataclasses
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal, get_args
 
 import jax
@@ -21,7 +20,7 @@ from swarmfield.training.play import (
     require_same_world,
 )
 from swarmfield.training.player import Player, Which, load_seeds
-from swarmfield.training.run_folder import labels_of
+from swarmfield.training.run_folder import full_name, labels_of
 from swarmfield.training.setup import environment_options
 from swarmfield.types import Environment, SwarmfieldError
 
@@ -77,9 +76,9 @@ def folders_of(runs: Sequence[str]) -> list[str]:
     Raises:
         SwarmfieldError: None is, or one is named twice.
     """
-    seen: dict[Any, str] = {}
+    seen: dict[str, str] = {}
     for run in runs:
-        place = RANDOM if run == RANDOM else Path(run).resolve()
+        place = RANDOM if run == RANDOM else full_name(run)
         if place in seen:
             twice = run if seen[place] == run else f"{run}, the same as {seen[place]},"
             raise SwarmfieldError(f"{twice} is named twice; name every player of a league once.")

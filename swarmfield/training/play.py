@@ -120,8 +120,8 @@ def require_interchangeable(environment: Environment) -> None:
     """
     if not environment.interchangeable:
         raise SwarmfieldError(
-            f"The sides of {environment.name!r} are not interchangeable, so two runs of the same "
-            "side cannot play each other in it; evaluate each against the same opponent."
+            f"The sides of {environment.name!r} are not interchangeable, so two players that are "
+            "named cannot meet in it; evaluate each run against the same opponent."
         )
 
 
@@ -183,8 +183,9 @@ def _require_able(player: Player, kind: str, sides: Sides) -> None:
     if not player.environment.interchangeable:
         assert sides.away is not None
         raise SwarmfieldError(
-            f"--opponent is {kind!r}, but a policy of team {sides.home.name!r} cannot play team "
-            f"{sides.away.name!r}; choose random{rival}."
+            f"--opponent is {kind!r}, but the sides of {player.environment.name!r} are not "
+            f"interchangeable, so that nobody can be named to play team {sides.away.name!r}; "
+            f"choose random{rival}."
         )
     if kind in ALGORITHMS and not Path(kind).exists():
         raise SwarmfieldError(
@@ -248,7 +249,7 @@ def _evaluation_name(
     parts = [f"{name}={value}" for name, value in sorted((env or {}).items())]
     if match.opponent is not None:
         is_run = against not in (*NAMED_OPPONENTS, *ALGORITHMS)
-        whom = "-".join(Path(against).resolve().parts[-2:]) if is_run else against
+        whom = "-".join(Path(run_folder.full_name(against)).parts[-2:]) if is_run else against
         parts.append(f"vs-{whom}".replace(run_folder.OPPONENT, "-opponent"))
     parts += ["best"] * (which == "best") + [f"seed={seed}"] * (seed is not None)
     return "-".join(parts) or "default"

@@ -17,7 +17,7 @@ from swarmfield.training.best import env_steps_of
 from swarmfield.training.compiled import Best, Saved, shapes
 from swarmfield.training.config import Job, from_dict, has_rival, rival_of
 from swarmfield.training.matchup import Policy, policy_of, sides_of
-from swarmfield.training.opponent_options import told_of_opponent
+from swarmfield.training.opponent_options import OPPONENTS
 from swarmfield.training.program import policies_of
 from swarmfield.training.setup import (
     Setup,
@@ -157,9 +157,9 @@ def load_seeds(
     if is_opponent:
         _require_rival(folder.path, job, which)
     whose = rival_of(job) if is_opponent else job
-    environment = build_environment(job, env)
+    environment, original = build_environment(job, env), build_environment(job)
     team = _team(environment, is_opponent)
-    _require_same(f"Run {path}", whose, _team(build_environment(job), is_opponent), team)
+    _require_same(f"Run {path}", whose, is_opponent, _team(original, is_opponent), team)
     trained = job.config.seed_list
     for seed in seeds or ():
         if seed not in trained:
@@ -204,7 +204,9 @@ def load_opponent(player: Player) -> PyTree:
     """
     folder = run_folder.open_existing(player.path)
     job = from_dict(folder.read_config())
-    stacked, _ = _restore_policy(job, _newest(folder.checkpoints), "last", not player.is_opponent)
+    stacked, _ = _restore_policy(
+        job, _newest(folder.checkpoints), "last", of_opponent=not player.is_opponent
+    )
     index = job.config.seed_list.index(player.seed)
     return jax.tree.map(lambda x: x[index], stacked)
 
@@ -225,7 +227,7 @@ def require_same_reading(player: Player, team: TeamSpec) -> None:
             agents one by one and this team is of another size.
     """
     own = _team(build_environment(player.job), player.is_opponent)
-    _require_same(f"Run {player.name}", player.job, own, team)
+    _require_same(f"Run {player.name}", player.job, player.is_opponent, own, team)
 
 
 def require_rival_same_reading(player: Player) -> None:
@@ -238,11 +240,11 @@ def require_rival_same_reading(player: Player) -> None:
     team = sides_of(player.environment).away
     assert trained is not None
     assert team is not None
-    with told_of_opponent():
-        _require_same(f"The opponent of run {player.name}", rival_of(player.job), trained, team)
+    who = f"The opponent of run {player.name}"
+    _require_same(who, rival_of(player.job), not player.is_opponent, trained, team)
 
 
-def _require_same(who: str, job: Job, trained: TeamSpec, team: TeamSpec) -> None:
+def _require_same(who: str, job: Job, is_opponent: bool, trained: TeamSpec, team: TeamSpec) -> None:
     ours, theirs = (team.view, team.features), (trained.view, trained.features)
     if ours != theirs:
         raise SwarmfieldError(
@@ -253,7 +255,8 @@ def _require_same(who: str, job: Job, trained: TeamSpec, team: TeamSpec) -> None
     if team.num_agents != trained.num_agents and _sizes(job, team) != _sizes(job, trained):
         raise SwarmfieldError(
             f"{who} knows each of its {trained.num_agents} agents, so that it cannot play a "
-            f"team of {team.num_agents}; keep the size, or train with --algo.identity none."
+            f"team of {team.num_agents}; keep the size, or train with "
+            f"{OPPONENTS if is_opponent else '--algo.'}identity none."
         )
 
 

@@ -179,6 +179,11 @@ def create(path: Path) -> RunFolder:
         SwarmfieldError: Something is there already, or it cannot be written.
     """
     folder = RunFolder(Path(path))
+    if named(path)[1]:
+        raise SwarmfieldError(
+            f"--run-dir is {path}, but names that end in {OPPONENT} are those of runs' opponents; "
+            "choose another."
+        )
     if _is_used(folder):
         is_run = folder.config_file.exists()
         raise SwarmfieldError(
@@ -209,8 +214,8 @@ def open_existing(path: Path) -> RunFolder:
         SwarmfieldError: There is no folder, or no run in it.
     """
     folder = RunFolder(Path(path))
-    run, is_opponent = named(folder.path)
-    if is_opponent and run.exists():
+    run, is_opponent = named(path)
+    if is_opponent:
         raise SwarmfieldError(
             f"{folder.path} is one player of a run; give the run's folder, {run}."
         )
@@ -262,15 +267,21 @@ OPPONENT = ":opponent"
 
 def named(player: str | Path) -> tuple[Path, bool]:
     """The run's folder of a player, and whether the run's opponent is meant."""
-    text = str(player)
-    if not text.endswith(OPPONENT) or Path(text).exists():
+    text = str(Path(player))
+    if not text.endswith(OPPONENT):
         return Path(text), False
     return Path(text.removesuffix(OPPONENT)), True
 
 
+def full_name(player: str | Path) -> str:
+    """The one name of a player that may be named in several ways."""
+    folder, is_opponent = named(player)
+    return f"{folder.resolve()}{OPPONENT if is_opponent else ''}"
+
+
 def labels_of(runs: Sequence[str | Path]) -> list[str]:
     """What runs are called where several are shown: by their folders, in full where these agree."""
-    names = [Path(run).resolve().name for run in runs]
+    names = [Path(full_name(run)).name for run in runs]
     return names if len(set(names)) == len(names) else [str(run) for run in runs]
 
 

@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from swarmfield.environments import make
-from swarmfield.environments import spread as module
+from swarmfield.environments import make, sight
 from swarmfield.environments.conformance import check_environment
 from swarmfield.environments.scripted import reference_returns
 from swarmfield.environments.spread import Spread, SpreadConfig, contact
@@ -84,7 +83,10 @@ def test_pairs_in_pieces_are_the_same_pairs(monkeypatch):
     world = make("spread", num_agents=7, num_landmarks=5)
     landmarks = jax.random.uniform(jax.random.key(1), (5, 2))
     whole, distance = contact(position), world.distance(position, landmarks)
-    monkeypatch.setattr(module, "_PAIRS_AT_ONCE", 14)
+    state = placed(world, position, landmarks=landmarks)
+    seen = world.observe(state, "agents").features
+    monkeypatch.setattr(sight, "_PAIRS_AT_ONCE", 14)
+    np.testing.assert_array_equal(world.observe(state, "agents").features, seen)
     pieces = contact(position)
     np.testing.assert_allclose(pieces.force, whole.force, rtol=1e-6, atol=1e-6)
     np.testing.assert_array_equal(pieces.collisions, whole.collisions)
@@ -93,18 +95,17 @@ def test_pairs_in_pieces_are_the_same_pairs(monkeypatch):
 
 @pytest.mark.parametrize(("reward", "share"), [("mpe", 1.0), ("jaxmarl", 0.5)])
 def test_rewards_by_hand(reward, share):
-    """One landmark each at 1 and 2 from the nearest agent, and two agents that collide."""
+    """Two that run into each other, a landmark beside one of them and one beside the third."""
     world = make("spread", num_agents=3, num_landmarks=2, reward=reward)
-    at = [[0, 0], [0.29, 0], [9, 0]]
-    state, timesteps = push(world, placed(world, at, landmarks=[[0, 1], [9, 2]]), 0, 0, 0)
-    distance = np.hypot(*(np.asarray(state.position)[0] - [0, 1])) + 2
-    apart = np.hypot(*(np.asarray(state.position)[0] - np.asarray(state.position)[1]))
-    collides = float(apart < 0.3)
-    wanted = -share * np.array([distance + collides, distance + collides, distance])
+    at, speed = [[0, 0], [0.5, 0], [9, 0]], [[2, 0], [-2, 0], [0, 0]]
+    state, timesteps = push(world, placed(world, at, speed, [[0.15, 1], [9, 2]]), 0, 0, 0)
+    np.testing.assert_allclose(state.position[:2], [[0.15, 0], [0.35, 0]], rtol=1e-5)
+    distance = 1.0 + 2.0
+    wanted = -share * np.array([distance + 1, distance + 1, distance])
     np.testing.assert_allclose(timesteps["agents"].reward, wanted, rtol=1e-5)
     measures = timesteps["agents"].measures
     assert float(measures["distance"]) == pytest.approx(distance, rel=1e-5)
-    assert float(measures["collisions"]) == 2 * collides
+    assert float(measures["collisions"]) == 2
 
 
 def test_what_is_seen():

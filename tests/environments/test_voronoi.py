@@ -90,6 +90,26 @@ def test_it_flees_from_what_shrinks_its_cell(topology: str) -> None:
 
 
 @pytest.mark.parametrize("topology", TOPOLOGIES)
+def test_a_second_one_in_the_same_place_changes_nothing(topology: str) -> None:
+    """In single precision, where numbers that should be 0 are not."""
+    find = jax.jit(partial(flee, side=SIDE, topology=topology))
+    for seed in range(300):
+        site, others = (jnp.asarray(x, jnp.float32) for x in places(seed, 5))
+        nearest = jnp.argmin(jnp.sum((others - site[None]) ** 2, axis=1))
+        doubled = jnp.concatenate([others, others[nearest][None]])
+        one = find(site, jnp.concatenate([others, others[:1]]))
+        np.testing.assert_allclose(find(site, doubled), one, atol=1e-4)
+
+
+@pytest.mark.parametrize("corner", [(0.0, 0.0), (100.0, 0.0), (100.0, 37.0)])
+def test_an_evader_at_a_wall_finds_its_way(corner: tuple[float, float]) -> None:
+    for seed in range(50):
+        _, others = places(seed, 3)
+        away = flee(jnp.array(corner), jnp.asarray(others, jnp.float32), SIDE, "closed")
+        assert float(jnp.hypot(*away)) == pytest.approx(1, abs=1e-5)
+
+
+@pytest.mark.parametrize("topology", TOPOLOGIES)
 def test_away_from_the_only_one_in_the_middle(topology: str) -> None:
     site, others = jnp.array([50.0, 50.0]), jnp.array([[53.0, 50.0]])
     np.testing.assert_allclose(flee(site, others, SIDE, topology), [-1, 0], atol=1e-6)

@@ -151,9 +151,10 @@ def test_a_rival_that_knows_its_agents_plays_no_other_team() -> None:
     )
     assert said.code == 0, said.err
     assert swarmfield.evaluate(path, episodes=2, env={"max_steps": 5})["against"] == "vdn"
-    message = r"opponent of run .* knows each of its 3 agents.*--opponent-algo\.identity none"
-    with pytest.raises(SwarmfieldError, match=message):
-        swarmfield.evaluate(path, episodes=2, env={"num_agents": 5})
+    message = r".*knows each of its 3 agents.*--opponent-algo\.identity none"
+    for player, who in ((path, "The opponent of run "), (f"{path}:opponent", "Run ")):
+        with pytest.raises(SwarmfieldError, match=who + message):
+            swarmfield.evaluate(player, episodes=2, env={"num_agents": 5})
 
 
 def test_the_count_of_updates_begins_anew_at_a_report() -> None:
@@ -310,7 +311,8 @@ def test_a_run_against_whoever_learned_beside_another(tmp_path) -> None:
         ("duel {path}:opponent {alone}:opponent", "no other algorithm learned beside run"),
         ("evaluate {path}:opponent --which best", "kept of the learner only; choose last"),
         ("evaluate {prey}:opponent", "plays team 'prey', but .* whose opponent it is"),
-        ("league {path} {path}:opponent {path}:opponent", "named twice"),
+        ("league {path} {path}:opponent {path}/:opponent", "named twice"),
+        ("train iql toy --run-dir {path}:opponent", "are those of runs' opponents"),
         ("resume {path}:opponent", "is one player of a run; give the run's folder, {path}"),
         ("replay {path}:opponent", "is one player of a run; give the run's folder, {path}"),
         ("duel {path} {path}s:opponent", "no run folder {path}s; did you mean {path}"),
