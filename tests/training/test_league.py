@@ -224,7 +224,7 @@ def test_one_run_with_several_seeds_is_a_league(place: Path) -> None:
 
 
 def test_sides_must_be_interchangeable() -> None:
-    with pytest.raises(SwarmfieldError, match=r"not interchangeable.*cannot play each other"):
+    with pytest.raises(SwarmfieldError, match=r"not interchangeable.*cannot meet in it"):
         play.require_interchangeable(make("adversarial_pursuit", map_size=12))
 
 
