@@ -9,6 +9,7 @@ from toy import NUM_ACTIONS, make_timestep
 
 from swarmfield import mean_field
 from swarmfield.environments import make
+from swarmfield.environments.voronoi import flee
 from swarmfield.mean_field.clustering import as_before, group_means, in_order, nearest_centre
 from swarmfield.precision import matmul
 from swarmfield.types import Discrete, TeamSpec
@@ -35,6 +36,7 @@ PROGRAMS = {
     "groups as before": lambda: as_before(LABEL, LABEL, ALIVE, 2),
     "mean action of the near": mean_of_the_near,
     "physics": field_of_diamonds,
+    "edges of cells": lambda: flee(POINTS[0, :2], POINTS[:, :2] + 1, 9.0, "torus"),
 }
 
 

@@ -25,8 +25,7 @@ _KEPT = 0.99
 class Motion(eqx.Module):
     """Where N bodies are, which way they face, and how fast they go and turn.
 
-    Speeds are shares of the fastest, in [-1, 1]. Who does not steer faces
-    nowhere in particular.
+    Speeds are shares of the fastest, in [-1, 1]. Who does not steer faces nowhere in particular.
     """
 
     position: Float[Array, "N 2"]

@@ -9,6 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from swarmfield.precision import matmul
+
 Topology = Literal["torus", "closed"]
 
 
@@ -83,7 +85,7 @@ def edge_to_nearest(
     eta = jnp.stack([-xi[1], xi[0]]) / apart
     # Zero for the nearest itself, and for others in the same place: they cut nothing off.
     beyond = sites - xi[None]
-    cuts = [(beyond @ eta, jnp.sum(sites * beyond, axis=1) / 2)]
+    cuts = [(matmul(beyond, eta), jnp.sum(sites * beyond, axis=1) / 2)]
     if topology == "closed":
         cuts.append(_walls(site, xi / 2, eta, side))
     slope, room = (jnp.concatenate(parts) for parts in zip(*cuts, strict=True))

@@ -84,6 +84,7 @@ def test_scores_of_seeds_runs_and_other_worlds(root: Path) -> None:
 
 
 REPORT = {
+    "run": "somewhere",
     "env": {"num_agents": 9},
     "which": "last",
     "evaluation_seed": 0,
@@ -96,6 +97,7 @@ OTHER_REPORTS = (
     {"evaluation_seed": 1},
     {"env_steps": 80},
     {"against": "self"},
+    {"run": "somewhere:opponent"},
     {"learner": {"return_mean": 99.0, "episodes": 100}},
 )
 """Evaluations that somebody made for another purpose."""
