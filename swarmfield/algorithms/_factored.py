@@ -58,11 +58,12 @@ def factored(
         field: The mean field every agent sees beside its observation; one that follows nothing.
         mixer: What is made of the values.
     """
-    alone = q_learning(config, team, unpack, field)
-    field = with_identity(team, field, config.identity)
-    senses = Senses(team, unpack, config.trunk, field.tracker)
-    one = Parts(config, senses, num_actions(team), field, descent(config))
+    told = with_identity(team, field, config.identity)
+    senses = Senses(team, unpack, config.trunk, told.tracker)
+    one = Parts(config, senses, num_actions(team), told, descent(config))
     parts = FactoredParts(one, mixer)
+    # It tells agents who they are by itself.
+    alone = q_learning(config, team, unpack, field)
     return alone._replace(
         experience=config.replay("steps", -(-config.batch_size // team.num_agents)),
         init=partial(_init, parts),

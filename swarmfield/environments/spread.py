@@ -58,23 +58,27 @@ class SpreadConfig:
                 require_count(name, getattr(self, name), MOST_AGENTS)
 
 
+class Contact(NamedTuple):
+    """What the others do to each agent."""
+
+    force: Float[Array, "N 2"]
+    collisions: Int[Array, " N"]
+
+
 class SpreadState(eqx.Module):
-    """Where N agents and L landmarks are, and what the agents did."""
+    """Where N agents and L landmarks are, and what the agents did.
+
+    What the others do to each agent there pays for the step that led to it, and moves in the next.
+    """
 
     position: Float[Array, "N 2"]
+    contact: Contact
     velocity: Float[Array, "N 2"]
     landmarks: Float[Array, "L 2"]
     last_action: Num[Array, "N ..."]
     time: Int[Array, ""]
     distance: Float[Array, ""]
     collisions: Int[Array, ""]
-
-
-class Contact(NamedTuple):
-    """What the others do to each agent."""
-
-    force: Float[Array, "N 2"]
-    collisions: Int[Array, " N"]
 
 
 @dataclass(frozen=True)
@@ -140,7 +144,10 @@ class Spread:
         )
         none = jnp.full(n, len(DIRECTIONS), jnp.uint8) if self._is_discrete else jnp.zeros((n, 2))
         nothing = jnp.zeros(()), jnp.int32(0)
-        state = SpreadState(position, jnp.zeros((n, 2)), landmarks, none, jnp.int32(0), *nothing)
+        at_rest = jnp.zeros((n, 2))
+        state = SpreadState(
+            position, contact(position), at_rest, landmarks, none, jnp.int32(0), *nothing
+        )
         return state, {"agents": self._timestep(state, jnp.zeros(n))}
 
     def step(
@@ -153,23 +160,24 @@ class Spread:
             direction = jnp.array(DIRECTIONS, jnp.float32)[action]
         else:
             action = direction = jnp.clip(actions["agents"], -1.0, 1.0)
-        force = PUSH * direction + contact(state.position).force
+        force = PUSH * direction + state.contact.force
         velocity = (1 - DAMPING) * state.velocity + STEP * force
         moves_by = velocity if self.config.integration == "semi_implicit" else state.velocity
         position = state.position + STEP * moves_by
         distance = self.distance(position, state.landmarks)
-        collisions = contact(position).collisions
+        touched = contact(position)
         state = SpreadState(
             position,
+            touched,
             velocity,
             state.landmarks,
             action,
             state.time + 1,
             state.distance + distance,
-            state.collisions + jnp.sum(collisions),
+            state.collisions + jnp.sum(touched.collisions),
         )
         share = 1.0 if self.config.reward == "mpe" else 0.5
-        reward = -share * (distance + collisions.astype(jnp.float32))
+        reward = -share * (distance + touched.collisions.astype(jnp.float32))
         return state, {"agents": self._timestep(state, reward)}
 
     def distance(
@@ -202,7 +210,7 @@ class Spread:
 
     def scene(self, state: SpreadState) -> Scene:
         """The agents, dark where they collide, and the landmarks."""
-        collides = contact(state.position).collisions > 0
+        collides = state.contact.collisions > 0
         level = jnp.concatenate([jnp.where(collides, 0.3, 1.0), jnp.full(self.num_landmarks, 0.6)])
         return Scene(
             position=SHOWN + jnp.concatenate([state.position, state.landmarks]),

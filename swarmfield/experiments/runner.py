@@ -184,6 +184,6 @@ def reports_of(path: Path, trial: Trial) -> dict[int, dict[str, Any]]:
         report["seed"]: report
         for report in reports
         if all(report.get(name) == value for name, value in wanted.items())
-        and not str(report.get("run")).endswith(run_folder.OPPONENT)
+        and not run_folder.named(report.get("run", ""))[1]
         and report["learner"]["episodes"] == how["episodes"]
     }

@@ -27,7 +27,8 @@ def placed(world, position, velocity=None, landmarks=None):
     position = jnp.asarray(position, jnp.float32)
     velocity = jnp.zeros_like(position) if velocity is None else jnp.asarray(velocity, jnp.float32)
     landmarks = state.landmarks if landmarks is None else jnp.asarray(landmarks, jnp.float32)
-    return dataclasses.replace(state, position=position, velocity=velocity, landmarks=landmarks)
+    there = {"position": position, "contact": contact(position)}
+    return dataclasses.replace(state, **there, velocity=velocity, landmarks=landmarks)
 
 
 def push(world, state, *actions):
