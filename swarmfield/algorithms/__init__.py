@@ -9,6 +9,8 @@ from swarmfield.algorithms import (
     bmf_ac,
     bmf_q,
     gatmf,
+    hmf,
+    hmf_ipc,
     iql,
     mfac,
     mfq,
@@ -37,6 +39,8 @@ ALGORITHMS: dict[str, Entry] = {
     "vdn": Entry(vdn.VDNConfig, vdn.build, "Q-learning of the sum of all values"),
     "qmix": Entry(qmix.QMIXConfig, qmix.build, "Q-learning of a monotonic mixture of all values"),
     "mfqmix": Entry(mfqmix.MFQMIXConfig, mfqmix.build, "QMIX with the mean action of neighbours"),
+    "hmf": Entry(hmf.HMFConfig, hmf.build, "Q-learning of the values of groups"),
+    "hmf_ipc": Entry(hmf_ipc.HMFIPCConfig, hmf_ipc.build, "HMF with groups of agents alike"),
 }
 
 

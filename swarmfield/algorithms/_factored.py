@@ -13,7 +13,7 @@ from jaxtyping import Array, Float
 from swarmfield.algorithms._descent import descent, towards
 from swarmfield.algorithms._factored_loss import (
     FactoredLearner,
-    FactoredParts,
+    Rule,
     gradient_of,
     steps_of,
 )
@@ -22,7 +22,6 @@ from swarmfield.algorithms._q_config import QLearningConfig
 from swarmfield.algorithms._q_learning import new_network, q_learning
 from swarmfield.algorithms._q_loss import Parts
 from swarmfield.mean_field import MeanField, num_actions, with_identity
-from swarmfield.mixing import Mixer
 from swarmfield.types import Algorithm, PRNGKey, TeamSpec, Transitions, Unpack
 
 
@@ -38,7 +37,7 @@ class FactoredConfig(QLearningConfig):
 
 
 def factored(
-    config: FactoredConfig, team: TeamSpec, unpack: Unpack, field: MeanField, mixer: Mixer
+    config: FactoredConfig, team: TeamSpec, unpack: Unpack, field: MeanField, rule: Rule
 ) -> Algorithm:
     """Parameter-shared Q-learning of what a mixer makes of the agents' values.
 
@@ -56,39 +55,44 @@ def factored(
         team: The learning team, with discrete actions.
         unpack: One agent's observation from a timestep.
         field: The mean field every agent sees beside its observation; one that follows nothing.
-        mixer: What is made of the values.
+        rule: What is learned of the values, such as that of a mixer.
     """
-    told = with_identity(team, field, config.identity)
-    senses = Senses(team, unpack, config.trunk, told.tracker)
-    one = Parts(config, senses, num_actions(team), told, descent(config))
-    parts = FactoredParts(one, mixer)
+    parts = parts_of(config, team, unpack, field)
     # It tells agents who they are by itself.
     alone = q_learning(config, team, unpack, field)
     return alone._replace(
         experience=config.replay("steps", -(-config.batch_size // team.num_agents)),
-        init=partial(_init, parts),
-        update=partial(_update, parts),
+        init=partial(_init, parts, rule),
+        update=partial(_update, parts, rule),
     )
 
 
-def _init(parts: FactoredParts, key: PRNGKey) -> FactoredLearner:
-    key_network, key_mixer = jax.random.split(key)
-    learned = new_network(parts.one, key_network), parts.mixer.init(key_mixer)
+def parts_of(config: FactoredConfig, team: TeamSpec, unpack: Unpack, field: MeanField) -> Parts:
+    """What agents that are told who they are, if they are to be, are made of."""
+    told = with_identity(team, field, config.identity)
+    senses = Senses(team, unpack, config.trunk, told.tracker)
+    return Parts(config, senses, num_actions(team), told, descent(config))
+
+
+def _init(parts: Parts, rule: Rule, key: PRNGKey) -> FactoredLearner:
+    key_network, key_module = jax.random.split(key)
+    learned = new_network(parts, key_network), rule.init(key_module)
     target = jax.tree.map(jnp.copy, learned)
-    return FactoredLearner(learned[0], learned[1], target, parts.one.descent.init(learned))
+    return FactoredLearner(learned[0], learned[1], target, parts.descent.init(learned))
 
 
 def _update(
-    parts: FactoredParts,
+    parts: Parts,
+    rule: Rule,
     learner: FactoredLearner,
     batch: Transitions,
     key: PRNGKey,
     progress: Float[Array, ""],
 ) -> tuple[FactoredLearner, dict[str, Any]]:
-    """One step of the optimizer, and of the targets towards network and mixer."""
-    (_, sums), gradients = gradient_of(parts, learner, steps_of(parts, batch), key)
-    (network, mixer), optimizer, norm = parts.one.descent.step(
+    """One step of the optimizer, and of the targets towards network and module."""
+    (_, sums), gradients = gradient_of(parts, rule, learner, steps_of(parts, batch), key)
+    (network, module), optimizer, norm = parts.descent.step(
         (learner.network, learner.mixer), gradients, learner.optimizer, progress
     )
-    target = towards(learner.target, (network, mixer), parts.one.config.tau)
-    return FactoredLearner(network, mixer, target, optimizer), {**sums, "gradient_norm": norm}
+    target = towards(learner.target, (network, module), parts.config.tau)
+    return FactoredLearner(network, module, target, optimizer), {**sums, "gradient_norm": norm}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -11,6 +12,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Bool, Float, Int
 
+from swarmfield.algorithms._q_config import QLearningConfig
 from swarmfield.algorithms._q_loss import Inputs, Parts, examples_of, next_values
 from swarmfield.batching import mean_of, shares
 from swarmfield.chunks import sum_over_chunks
@@ -21,7 +23,7 @@ from swarmfield.returns import bootstrap
 from swarmfield.types import PRNGKey, Transitions
 
 Learned = tuple[QNetwork, Any]
-"""The agents' network, and the mixer's parameters."""
+"""The agents' network, and what a rule learns beside it."""
 
 
 class FactoredLearner(eqx.Module):
@@ -34,17 +36,11 @@ class FactoredLearner(eqx.Module):
     tracker: None = None
 
 
-class FactoredParts(NamedTuple):
-    """What a method is made of: an agent's own parts, and the mixer. All static."""
-
-    one: Parts
-    mixer: Mixer
-
-
 class Steps(NamedTuple):
     """Whole steps to learn from; what has no members adds nothing.
 
-    `paid` are those whose rewards are the team's, members or dead before.
+    `paid` are those whose rewards are the team's, members or dead before. `share` is each
+    member's part of a mean over agents, `step_share` each step's of one over steps.
     """
 
     now: Inputs
@@ -56,11 +52,26 @@ class Steps(NamedTuple):
     members: Bool[Array, "M N"]
     members_after: Bool[Array, "M N"]
     share: Float[Array, "M N"]
+    step_share: Float[Array, " M"]
+    tracked: Any
 
 
-def steps_of(parts: FactoredParts, batch: Transitions) -> Steps:
-    """All that the loss needs of sampled steps, agents in order."""
-    shape, examples = batch.weight.shape, examples_of(parts.one, batch)
+class Rule(NamedTuple):
+    """What is learned from whole steps. Static.
+
+    Attributes:
+        init: `(key) -> module`, what is learned beside the agents' network.
+        loss: `(parts, learned, target, steps) -> loss, sums`, of some of the batch; both are added
+            up over all of it.
+    """
+
+    init: Callable[[PRNGKey], Any]
+    loss: Callable[[Parts, Learned, Learned, Steps], tuple[Float[Array, ""], dict[str, Any]]]
+
+
+def steps_of(parts: Parts, batch: Transitions) -> Steps:
+    """All that a loss needs of sampled steps, agents in order."""
+    shape, examples = batch.weight.shape, examples_of(parts, batch)
 
     def by_steps(flat: Any) -> Any:
         return jax.tree.map(lambda x: x.reshape(*shape, *x.shape[1:]), flat)
@@ -75,56 +86,76 @@ def steps_of(parts: FactoredParts, batch: Transitions) -> Steps:
         after.trained,
         members,
         after.alive & after.trained & ~after.terminated,
-        shares(jnp.any(members, axis=1).astype(jnp.float32))[:, None]
-        if parts.mixer.of_team
-        else by_steps(examples.share),
+        by_steps(examples.share),
+        shares(jnp.any(members, axis=1).astype(jnp.float32)),
+        batch.record.tracked,
     )
 
 
-def gradient_of(parts: FactoredParts, learner: FactoredLearner, steps: Steps, key: PRNGKey) -> Any:
-    """((loss, sums), gradients) of network and mixer, added up over chunks of whole steps."""
-    loss = jax.value_and_grad(partial(_loss, parts), has_aux=True)
+def gradient_of(
+    parts: Parts, rule: Rule, learner: FactoredLearner, steps: Steps, key: PRNGKey
+) -> Any:
+    """((loss, sums), gradients) of network and module, added up over chunks of whole steps."""
+    loss = jax.value_and_grad(partial(rule.loss, parts), has_aux=True)
     learned = learner.network, learner.mixer
 
     def gradient(some: Steps, _key: PRNGKey) -> Any:
         return loss(learned, learner.target, some)
 
-    return sum_over_chunks(gradient, steps, parts.one.senses.steps_at_once, key)
+    return sum_over_chunks(gradient, steps, parts.senses.steps_at_once, key)
 
 
-def _loss(
-    parts: FactoredParts, learned: Learned, target: Learned, steps: Steps
-) -> tuple[Float[Array, ""], dict[str, Any]]:
-    """The steps' part of the mean squared error."""
-    mix = jax.vmap(parts.mixer.mix, in_axes=(None, 0))
-    network, module = learned
+def chosen_now(network: QNetwork, steps: Steps) -> tuple[Chosen, Float[Array, "M N A"]]:
+    """What was chosen at each step and is worth, and what all actions are."""
     x = network.trunk(steps.now.observation)
     q = mask_illegal(network.judge(x, steps.now.part), steps.now.legal)
     # A reset's action is out of range; nobody is a member there.
-    q = jnp.take_along_axis(q, steps.action[..., None], axis=-1, mode="clip")[..., 0]
-    value = mix(module, Chosen(q, steps.action, steps.members, x))
-    y = jax.lax.stop_gradient(_target(parts, network, target, steps))
+    value = jnp.take_along_axis(q, steps.action[..., None], axis=-1, mode="clip")[..., 0]
+    return Chosen(value, steps.action, steps.members, x), q
+
+
+def chosen_next(
+    config: QLearningConfig, network: QNetwork, target: QNetwork, steps: Steps
+) -> Chosen:
+    """What would be chosen after each step, and is worth to the target."""
+    after = steps.after
+    online = mask_illegal(network(after.observation, after.part), after.legal)
+    x = target.trunk(after.observation)
+    q = mask_illegal(target.judge(x, after.part), after.legal)
+    value, action = jax.vmap(jax.vmap(partial(next_values, config)))(online, q)
+    return Chosen(value, action, steps.members_after, x)
+
+
+def mixed(mixer: Mixer) -> Rule:
+    """The rule of a mixer: what it makes of values should be what it makes of them next.
+
+    With n the number of members, errors of a team's value are divided by it.
+    """
+    return Rule(mixer.init, partial(_loss_of_mixed, mixer))
+
+
+def _loss_of_mixed(
+    mixer: Mixer, parts: Parts, learned: Learned, target: Learned, steps: Steps
+) -> tuple[Float[Array, ""], dict[str, Any]]:
+    """The steps' part of the mean squared error."""
+    (network, module), mix = learned, jax.vmap(mixer.mix, in_axes=(None, 0))
+    value = mix(module, chosen_now(network, steps)[0])
+    future = mix(target[1], chosen_next(parts.config, network, target[0], steps))
+    y = jax.lax.stop_gradient(_bootstrapped(mixer, parts.config.gamma, steps, future))
     number = jnp.maximum(jnp.sum(steps.members.astype(jnp.float32), axis=1), 1.0)
-    scale = number if parts.mixer.of_team else jnp.ones_like(number)[:, None]
-    share = steps.share[:, 0] if parts.mixer.of_team else steps.share
+    scale = number if mixer.of_team else jnp.ones_like(number)[:, None]
+    share = steps.step_share if mixer.of_team else steps.share
     error = jnp.where(share > 0, (y - value) / scale, 0.0)
     loss, mean = mean_of(share, (error**2, value / scale))
     return loss, {"loss": loss, "q": mean}
 
 
-def _target(
-    parts: FactoredParts, network: QNetwork, target: Learned, steps: Steps
+def _bootstrapped(
+    mixer: Mixer, gamma: float, steps: Steps, future: Float[Array, "M ..."]
 ) -> Float[Array, "M ..."]:
     """What should be expected: rewards, and what the target makes of what would be chosen next."""
-    after, (target_network, module) = steps.after, target
-    online = mask_illegal(network(after.observation, after.part), after.legal)
-    x = target_network.trunk(after.observation)
-    q = mask_illegal(target_network.judge(x, after.part), after.legal)
-    value, action = jax.vmap(jax.vmap(partial(next_values, parts.one.config)))(online, q)
-    chosen = Chosen(value, action, steps.members_after, x)
-    future = jax.vmap(parts.mixer.mix, in_axes=(None, 0))(module, chosen)
-    discounted = partial(bootstrap, gamma=parts.one.config.gamma)
-    if parts.mixer.of_team:
+    discounted = jax.vmap(partial(bootstrap, gamma=gamma))
+    if mixer.of_team:
         reward = jnp.sum(jnp.where(steps.paid, steps.reward, 0.0), axis=1)
-        return jax.vmap(discounted)(reward, ~jnp.any(steps.members_after, axis=1), future)
-    return jax.vmap(jax.vmap(discounted))(steps.reward, steps.terminated, future)
+        return discounted(reward, ~jnp.any(steps.members_after, axis=1), future)
+    return jax.vmap(discounted)(steps.reward, steps.terminated, future)

@@ -13,6 +13,7 @@ from swarmfield import schedules
 from swarmfield.algorithms._descent import descent, towards
 from swarmfield.algorithms._following import begin, follow, measure, start_following
 from swarmfield.algorithms._perception import (
+    Player,
     Recorded,
     Senses,
     decide,
@@ -108,25 +109,34 @@ def _act(
     )
 
     def choose(recorded: Recorded, key: PRNGKey) -> Int[Array, " N"]:
-        told = tell(parts, timestep, recorded, x.shape[0])
-
-        def judge(agents: Int[Array, " C"]) -> Float[Array, "C A"]:
-            return player.network.judge(x[agents], told(agents))
-
-        q = in_chunks(judge, jnp.arange(x.shape[0]), parts.senses.agents_at_once)
-        return _draw(parts.config, mask_illegal(q, timestep.legal), timestep, key, explore)
+        q = values(parts, player, x, timestep, recorded)
+        return draw(parts.config, q, timestep, key, explore)
 
     actions, recorded = decide(choose, tracked, timestep, key, delayed=parts.field.delayed)
     return actions, memory, recorded
 
 
-def _draw(
+def values(
+    parts: Parts, player: Player, x: Float[Array, "N X"], timestep: Timestep, recorded: Recorded
+) -> Float[Array, "N A"]:
+    """What all agents' actions are worth to them; illegal ones masked."""
+    told = tell(parts, timestep, recorded, x.shape[0])
+
+    def judge(agents: Int[Array, " C"]) -> Float[Array, "C A"]:
+        return player.network.judge(x[agents], told(agents))
+
+    q = in_chunks(judge, jnp.arange(x.shape[0]), parts.senses.agents_at_once)
+    return mask_illegal(q, timestep.legal)
+
+
+def draw(
     config: QLearningConfig,
     q: Float[Array, "N A"],
     timestep: Timestep,
     key: PRNGKey,
     explore: Float[Array, " N"],
 ) -> Int[Array, " N"]:
+    """Greedy where `explore` is 0, else as the options say."""
     if config.exploration == "boltzmann":
         probabilities = boltzmann(q, explore)
     else:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from swarmfield import mean_field
 from swarmfield.algorithms._factored import factored
+from swarmfield.algorithms._factored_loss import mixed
 from swarmfield.algorithms._monotonic import MonotonicConfig, monotonic_mixer
 from swarmfield.algorithms._options import require
 from swarmfield.mean_field import Identity
@@ -40,4 +41,4 @@ def build(config: MFQMIXConfig, team: TeamSpec, unpack: Unpack) -> Algorithm:
     the same step's, which leaves the argmax open); those of the mixer and of the shared half.
     """
     field = mean_field.nearest(team, config.num_neighbours)
-    return factored(config, team, unpack, field, monotonic_mixer(config, team))
+    return factored(config, team, unpack, field, mixed(monotonic_mixer(config, team)))

@@ -12,6 +12,7 @@ from jaxtyping import Array, Float
 
 from swarmfield import mean_field
 from swarmfield.algorithms._factored import FactoredConfig, factored
+from swarmfield.algorithms._factored_loss import mixed
 from swarmfield.mixing import Chosen, Mixer
 from swarmfield.networks import MLP, Linear, linear, trunk_size
 from swarmfield.types import Algorithm, PRNGKey, SwarmfieldError, TeamSpec, Unpack
@@ -62,7 +63,7 @@ def build(config: MFVFDConfig, team: TeamSpec, unpack: Unpack) -> Algorithm:
             f"mfvfd looks at all pairs of agents, and team {team.name!r} has {team.num_agents}; at "
             f"most {LARGEST_TEAM} are allowed: use vdn, qmix or mfqmix."
         )
-    return factored(config, team, unpack, mean_field.none(), others(config, team))
+    return factored(config, team, unpack, mean_field.none(), mixed(others(config, team)))
 
 
 def others(config: MFVFDConfig, team: TeamSpec) -> Mixer:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from swarmfield import mean_field
 from swarmfield.algorithms._factored import factored
+from swarmfield.algorithms._factored_loss import mixed
 from swarmfield.algorithms._monotonic import MonotonicConfig, monotonic_mixer
 from swarmfield.types import Algorithm, TeamSpec, Unpack
 
@@ -23,4 +24,4 @@ def build(config: QMIXConfig, team: TeamSpec, unpack: Unpack) -> Algorithm:
     Source: Rashid et al. 2018. Departures: no recurrence; those of the mixer and of the shared
     half.
     """
-    return factored(config, team, unpack, mean_field.none(), monotonic_mixer(config, team))
+    return factored(config, team, unpack, mean_field.none(), mixed(monotonic_mixer(config, team)))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from swarmfield import mean_field, mixing
 from swarmfield.algorithms._factored import FactoredConfig, factored
+from swarmfield.algorithms._factored_loss import mixed
 from swarmfield.types import Algorithm, TeamSpec, Unpack
 
 
@@ -21,4 +22,4 @@ def build(config: VDNConfig, team: TeamSpec, unpack: Unpack) -> Algorithm:
 
     Source: Sunehag et al. 2017. Departures: no recurrence; those of the shared half.
     """
-    return factored(config, team, unpack, mean_field.none(), mixing.additive())
+    return factored(config, team, unpack, mean_field.none(), mixed(mixing.additive()))

@@ -15,6 +15,8 @@ from swarmfield.mean_field.field import (
     action_vectors,
     none,
     num_actions,
+    observed_and_done,
+    observed_size,
     parts_of,
 )
 from swarmfield.mean_field.groups import bilevel
@@ -37,6 +39,8 @@ __all__ = [
     "nearest",
     "none",
     "num_actions",
+    "observed_and_done",
+    "observed_size",
     "parts_of",
     "radius",
     "team_mean",

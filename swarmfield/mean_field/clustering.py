@@ -123,6 +123,32 @@ def spread_out(
     return jax.lax.scan(choose, far, noise.T)[1]
 
 
+def farthest_first(
+    points: Float[Array, "N D"], alive: Bool[Array, " N"], num_groups: int, key: PRNGKey
+) -> Float[Array, "K D"]:
+    """Centres to start from: any living point, then each time the one farthest from all so far.
+
+    Args:
+        points: What to group, by Euclidean distance.
+        alive: Points that count.
+        num_groups: K.
+        key: Draws the first.
+
+    Source: Gonzalez 1985.
+    """
+    first = jax.random.categorical(key, jnp.where(alive, 0.0, -jnp.inf))
+
+    def choose(
+        distance: Float[Array, " N"], number: Int[Array, ""]
+    ) -> tuple[Float[Array, " N"], Float[Array, " D"]]:
+        farthest = jnp.argmax(jnp.where(alive, distance, -1.0))
+        chosen = points[jnp.where(number == 0, first, farthest)]
+        return jnp.minimum(distance, jnp.sum((points - chosen[None]) ** 2, axis=1)), chosen
+
+    far = jnp.full(alive.shape, jnp.inf)
+    return jax.lax.scan(choose, far, jnp.arange(num_groups))[1]
+
+
 def in_order(centre: Float[Array, "K D"]) -> Int[Array, " K"]:
     """Numbers for groups, in the order in which their centres lie along a fixed direction.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
@@ -15,6 +16,7 @@ from swarmfield.types import (
     Box,
     Discrete,
     Groups,
+    Observation,
     PRNGKey,
     SwarmfieldError,
     TeamSpec,
@@ -150,3 +152,24 @@ def action_vectors(action: Num[Array, ...], size: int) -> Float[Array, "... A"]:
     if jnp.issubdtype(action.dtype, jnp.floating):
         return action
     return jax.nn.one_hot(action, size)
+
+
+def observed_size(team: TeamSpec) -> int:
+    """Numbers of an observation, its view laid out in a row."""
+    return math.prod(team.view or (0,)) + team.features
+
+
+def observed_and_done(
+    observation: Observation, action: Num[Array, ...], size: int
+) -> Float[Array, "... D"]:
+    """(o, u) of agents, as one vector: all they saw, and the action's vector.
+
+    Args:
+        observation: What they saw.
+        action: What they did, as `action_vectors` takes it.
+        size: A, as `action_size` gives it.
+    """
+    view, features = observation
+    flat = [] if view is None else [view.reshape(*view.shape[:-3], -1)]
+    parts = [*flat, *([] if features is None else [features]), action_vectors(action, size)]
+    return jnp.concatenate(parts, axis=-1)

@@ -25,7 +25,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from swarmfield.mean_field.field import action_vectors
+from swarmfield.mean_field.field import action_vectors, observed_and_done, observed_size
 from swarmfield.networks import MLP, Glimpse
 from swarmfield.randomness import drawn_flat
 from swarmfield.types import PRNGKey, TeamSpec
@@ -104,8 +104,7 @@ def input_size(
     """D, the numbers of x."""
     if config.inputs == "embedding":
         return embedding_size + num_actions
-    height, width, channels = team.view or (0, 0, 0)
-    return height * width * channels + team.features + num_actions
+    return observed_size(team) + num_actions
 
 
 def init(
@@ -136,12 +135,10 @@ def inputs_of(
     config: RepresentationConfig, num_actions: int, glimpse: Glimpse
 ) -> Float[Array, "*B D"]:
     """x, not normalised yet. Nothing learned here changes what the policy sees."""
+    if config.inputs == "observation":
+        return observed_and_done(glimpse.observation, glimpse.last_action, num_actions)
     action = action_vectors(glimpse.last_action, num_actions)
-    if config.inputs == "embedding":
-        return jax.lax.stop_gradient(jnp.concatenate([glimpse.embedding, action], axis=-1))
-    view, features = glimpse.observation
-    flat = [] if view is None else [view.reshape(*view.shape[:-3], -1)]
-    return jnp.concatenate([*flat, *([] if features is None else [features]), action], axis=-1)
+    return jax.lax.stop_gradient(jnp.concatenate([glimpse.embedding, action], axis=-1))
 
 
 def encode(
