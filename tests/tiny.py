@@ -44,6 +44,8 @@ KINDS_OF_RUN = [
     TOY_RUN,
     GROUPS_RUN,
     RIVALS_RUN,
+    # Whole steps, and what agents remember from one episode to the next.
+    f"train hmf_ipc toy --env.num-agents 6 --num-envs 2 --algo.num-groups 2 {LEARNING} {_WHOLE}",
     f"train bmf_ac toy {_GROUPS} --algo.rollout-length 7 --evaluation-episodes 2 {_WHOLE}",
     # Continuous actions, and provisional ones recorded.
     f"train bmf_ac miners --env.num-agents 9 --num-envs 2 --algo.num-groups 2 --algo.no-delay "

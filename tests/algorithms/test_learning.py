@@ -60,6 +60,8 @@ def test_what_is_seen_is_learned(name: str) -> None:
         ("iql", "learned", 0.98, 1),
         ("mfq", "onehot", 0.98, 1),
         ("bmf_q", "learned", 0.98, 1),
+        ("hmf", "none", 0, 0.3),
+        ("hmf", "learned", 0.98, 1),
     ],
 )
 def test_who_is_told_who_it_is_learns_its_own(
@@ -70,6 +72,16 @@ def test_who_is_told_who_it_is_learns_its_own(
     every = environment.num_agents * environment.max_steps
     got = learn(name, environment, 250, REPLAY | {"identity": identity}) / every
     assert least <= got <= most
+
+
+@pytest.mark.parametrize("top", ["grp_sum", "none", "central"])
+@pytest.mark.parametrize("name", ["hmf", "hmf_ipc"])
+def test_groups_learn_what_their_members_see(name: str, top: str) -> None:
+    """Of two agents each, by one supervisor's value of both."""
+    environment = Toy(ToyConfig(num_agents=4))
+    most = environment.num_agents * environment.max_steps
+    options = REPLAY | {"num_groups": 2, "top": top, "exploration": "epsilon"}
+    assert learn(name, environment, 400, options) >= 0.95 * most
 
 
 @pytest.mark.parametrize("name", ["ac", "mfac"])

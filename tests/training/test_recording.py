@@ -18,7 +18,7 @@ from swarmfield.training.matchup import env_keys, policy_of, random_policy, side
 from swarmfield.training.recording import record
 
 KEY = jax.random.key(3)
-GROUPED = ("bmf_ac", "bmf_q", "mtmfac", "mtmfq")
+GROUPED = ("bmf_ac", "bmf_q", "hmf", "hmf_ipc", "mtmfac", "mtmfq")
 
 
 def label_of(record):
@@ -56,6 +56,7 @@ def acted_in(environment, algorithm, learner) -> dict[str, list]:
     [
         ("bmf_q", {"num_groups": 2, "group_interval": 3, "latent_size": 2}),
         ("mtmfac", {"num_types": 3, "types": "observations"}),
+        ("hmf_ipc", {"num_groups": 2, "group_by": "embedding", "regroup_every": 3}),
     ],
 )
 def test_a_recording_holds_the_groups_in_which_both_sides_acted(name: str, options: dict) -> None:

@@ -77,8 +77,8 @@ def interrupt_after(least: int, monkeypatch: pytest.MonkeyPatch) -> list[int]:
 @pytest.mark.parametrize(
     "whole",
     [
-        *tiny.KINDS_OF_RUN[:3],
-        *(pytest.param(each, marks=pytest.mark.slow) for each in tiny.KINDS_OF_RUN[3:]),
+        *tiny.KINDS_OF_RUN[:4],
+        *(pytest.param(each, marks=pytest.mark.slow) for each in tiny.KINDS_OF_RUN[4:]),
     ],
     ids=lambda command: "-".join(command.split()[1:3]),
 )
