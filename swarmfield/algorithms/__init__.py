@@ -12,6 +12,7 @@ from swarmfield.algorithms import (
     hmf,
     hmf_ipc,
     iql,
+    maddpg,
     mfac,
     mfq,
     mfqmix,
@@ -40,6 +41,7 @@ ALGORITHMS: dict[str, Entry] = {
     "qmix": Entry(qmix.QMIXConfig, qmix.build, "Q-learning of a monotonic mixture of all values"),
     "mfqmix": Entry(mfqmix.MFQMIXConfig, mfqmix.build, "QMIX with the mean action of neighbours"),
     "hmf": Entry(hmf.HMFConfig, hmf.build, "Q-learning of the values of groups"),
+    "maddpg": Entry(maddpg.MADDPGConfig, maddpg.build, "actor-critic, critics see everybody"),
     "hmf_ipc": Entry(hmf_ipc.HMFIPCConfig, hmf_ipc.build, "HMF with groups of agents alike"),
 }
 

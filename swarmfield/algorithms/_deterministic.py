@@ -125,19 +125,27 @@ def _act(
     explore: Float[Array, " N"],
 ) -> tuple[Float[Array, "N A"], Any, Recorded]:
     """Greedy where `explore` is 0, else with as much noise."""
-    player, (_, half) = player_of(learner), centre_and_half(parts.actions)
+    player = player_of(learner)
     x, memory, tracked = perceive(
         parts.senses, player.network.trunk, player.tracker, timestep, memory, key
     )
 
-    def with_noise(recorded: Recorded, key: PRNGKey) -> Float[Array, "N A"]:
+    def explored(recorded: Recorded, key: PRNGKey) -> Float[Array, "N A"]:
         actions = choose(parts, player.network, x, timestep, recorded)
-        noise = half * explore[:, None] * jax.random.normal(key, actions.shape)
-        return jnp.clip(actions + noise, parts.actions.low, parts.actions.high)
+        return with_noise(parts.actions, actions, key, explore)
 
     delayed = parts.interaction.delayed
-    actions, recorded = decide(with_noise, tracked, timestep, key, delayed=delayed)
+    actions, recorded = decide(explored, tracked, timestep, key, delayed=delayed)
     return actions, memory, recorded
+
+
+def with_noise(
+    box: Box, actions: Float[Array, "N A"], key: PRNGKey, explore: Float[Array, " N"]
+) -> Float[Array, "N A"]:
+    """Actions with noise N(0, (explore half)^2) on every number, cut off at the box."""
+    _, half = centre_and_half(box)
+    noise = half * explore[:, None] * jax.random.normal(key, actions.shape)
+    return jnp.clip(actions + noise, box.low, box.high)
 
 
 def _update(

@@ -159,6 +159,13 @@ def observed_size(team: TeamSpec) -> int:
     return math.prod(team.view or (0,)) + team.features
 
 
+def in_a_row(observation: Observation) -> Float[Array, "... D"]:
+    """All that was seen, as one vector."""
+    view, features = observation
+    parts = [] if view is None else [view.reshape(*view.shape[:-3], -1)]
+    return jnp.concatenate([*parts, *([] if features is None else [features])], axis=-1)
+
+
 def observed_and_done(
     observation: Observation, action: Num[Array, ...], size: int
 ) -> Float[Array, "... D"]:
@@ -169,7 +176,4 @@ def observed_and_done(
         action: What they did, as `action_vectors` takes it.
         size: A, as `action_size` gives it.
     """
-    view, features = observation
-    flat = [] if view is None else [view.reshape(*view.shape[:-3], -1)]
-    parts = [*flat, *([] if features is None else [features]), action_vectors(action, size)]
-    return jnp.concatenate(parts, axis=-1)
+    return jnp.concatenate([in_a_row(observation), action_vectors(action, size)], axis=-1)
