@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from swarmfield.experiments import bmf, magent, mfqmix
+from swarmfield.experiments import bmf, hmf, magent, mfqmix
 from swarmfield.experiments.design import Experiment
 from swarmfield.options import suggest
 from swarmfield.types import SwarmfieldError
 
 PAPERS: Mapping[str, tuple[Experiment, ...]] = {
     "bmf": bmf.EXPERIMENTS,
+    "hmf": hmf.EXPERIMENTS,
     "mfqmix": mfqmix.EXPERIMENTS,
     "magent": magent.EXPERIMENTS,
 }

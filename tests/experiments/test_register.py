@@ -42,6 +42,15 @@ def test_experiments_on_mixing_are_there_at_every_size() -> None:
     assert run.job.config.env.num_agents == 10
 
 
+def test_experiments_on_hierarchies_are_there() -> None:
+    found = [experiment.register for experiment in PAPERS["hmf"]]
+    assert found == ["H-3a", "H-3b", "H-3d", "H-5a", "H-5b", "H-5d", "H-A3"]
+    for arm in EXPERIMENTS["hmf/bar"].arms:
+        (run,) = runs_of(EXPERIMENTS["hmf/bar"].task, arm, "laptop", ROOT)
+        assert run.job.config.algo.identity == "learned"
+        assert run.job.config.algo.learning_rate == 2e-3
+
+
 def test_head_to_head_gives_both_learners_the_same_terms() -> None:
     experiment = EXPERIMENTS["mfqmix/head-to-head"]
     for arm in experiment.arms:

@@ -1,0 +1,211 @@
+"""The experiments on hierarchical mean fields.
+
+Source: Yu et al. 2023. All results are given there as pictures, but for "near 0.6" in the bar;
+steps, episodes' lengths and most options are not given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from swarmfield.experiments.design import NOTHING, Arm, Budget, Claim, Column, Experiment, Task
+
+_BRIEF = {"batch_size": 64, "warmup": 0, "capacity": 4000}
+_SAME = {"learning_rate": 2e-3, "batch_size": 2560}
+"""Of 5e-4 and 2e-3 the better for all; and as many transitions of agents an update for all."""
+_EPSILON = {"exploration": "epsilon"}
+_COSTS = (Column("environment steps", "run/env_steps"), Column("seconds", "run/wall_seconds"))
+
+SPREAD = Task(
+    "spread-6",
+    "spread",
+    {
+        "smoke": Budget(160, 2, {"num_agents": 6}, _BRIEF, 4, 4, 1),
+        "laptop": Budget(96_000, 5, {"num_agents": 6}, _SAME),
+        "paper": Budget(1_000_000, 10, {"num_agents": 6}, _SAME),
+    },
+)
+EVASION = Task(
+    "pursuit-evasion-20",
+    "pursuit_evasion",
+    {
+        "smoke": Budget(160, 2, {"max_steps": 10}, _BRIEF, 4, 4, 1),
+        "laptop": Budget(96_000, 5, NOTHING, _SAME),
+        "paper": Budget(1_000_000, 10, NOTHING, _SAME),
+    },
+)
+BAR = Task(
+    "bar-100",
+    "bar",
+    {
+        "smoke": Budget(160, 2, {"num_agents": 30, "max_steps": 10}, _BRIEF, 4, 4, 1),
+        "laptop": Budget(24_000, 5, NOTHING, _SAME),
+        "paper": Budget(200_000, 10, NOTHING, _SAME),
+    },
+)
+
+_SPREAD_COLUMNS = (
+    Column("return an agent", "return_mean", 1, 1 / 6),
+    Column("collisions", "collisions", 1),
+    *_COSTS,
+)
+_EVASION_COLUMNS = (
+    Column("return an agent", "return_mean", 1, 1 / 20),
+    Column("caught", "captured", 2),
+    Column("steps", "steps", 1),
+    *_COSTS,
+)
+_BAR_COLUMNS = (
+    Column("reward a night", "return_mean", 3, 1 / 5000),
+    Column("crowded nights", "crowded", 1),
+    Column("visits a night", "visits", 1, 1 / 50),
+    *_COSTS,
+)
+
+
+def _against(
+    column: str, ours: Sequence[str], others: Sequence[str], how: str = "is better than"
+) -> tuple[Claim, ...]:
+    return tuple(
+        Claim(f"{own.upper()} {how} {', '.join(others).upper()}.", column, own, tuple(others))
+        for own in ours
+    )
+
+
+def _methods(groups: int, *names: str) -> tuple[Arm, ...]:
+    """Methods by name, those with groups with as many."""
+    return tuple(
+        Arm(name, name, {"num_groups": groups} if name.startswith("hmf") else {}) for name in names
+    )
+
+
+def _by_groups(numbers: Sequence[int], **options: object) -> tuple[Arm, ...]:
+    """HMF with several numbers of groups."""
+    return tuple(
+        Arm(f"hmf, {number} groups", "hmf", {"num_groups": number, **options})
+        for number in numbers
+    )
+
+
+_SPREAD_METHODS = _methods(2, "hmf", "hmf_ipc", "vdn", "mfvfd", "maddpg")
+_EVASION_METHODS = _methods(4, "hmf", "hmf_ipc", "vdn", "mfvfd", "maddpg")
+_TOLD = {"identity": "learned"}
+"""Who they are, which all people of the bar must know that are to differ."""
+_IN_BAR = {"num_groups": 25, "reg": "none", **_TOLD}
+"""Keeping policies together would have everybody do the same."""
+_BAR_METHODS = (
+    *(Arm(name, name, {**_EPSILON, **_TOLD}) for name in ("iql", "mfq", "vdn", "mfvfd")),
+    Arm("hmf", "hmf", _IN_BAR),
+    Arm("hmf_ipc", "hmf_ipc", {**_IN_BAR, "eta": 0.001, "group_by": "policy"}),
+)
+_OTHERS = ("vdn", "mfvfd", "maddpg")
+
+EXPERIMENTS = (
+    Experiment(
+        "hmf/spread",
+        "H-3a",
+        "Spread, 6 agents",
+        "Figure 3a",
+        "As in the paper 6 agents and 6 landmarks; episodes of 25 steps and everybody's own reward "
+        "are ours. HMF has 2 groups.",
+        SPREAD,
+        _SPREAD_METHODS,
+        _SPREAD_COLUMNS,
+        claims=_against("return an agent", ("hmf", "hmf_ipc"), _OTHERS),
+    ),
+    Experiment(
+        "hmf/pursuit-evasion",
+        "H-3b",
+        "Pursuit-Evasion, 20 pursuers",
+        "Figure 3b",
+        "An evader twice as fast that heeds its Voronoi cell. A torus, nine directions and 200 "
+        "steps at most are ours. HMF has 4 groups.",
+        EVASION,
+        _EVASION_METHODS,
+        _EVASION_COLUMNS,
+        claims=_against("return an agent", ("hmf", "hmf_ipc"), _OTHERS),
+    ),
+    Experiment(
+        "hmf/bar",
+        "H-3d",
+        "The bar, 100 people",
+        "Figure 3d",
+        "Room for 60; 50 nights an episode and 0 for staying at home are ours, and all "
+        "methods tell people who they are. Going by chance is worth 0.478. HMF has 25 groups and "
+        "nothing that keeps policies together.",
+        BAR,
+        _BAR_METHODS,
+        _BAR_COLUMNS,
+        claims=_against("reward a night", ("hmf",), ("iql", "mfq", "vdn", "mfvfd")),
+        reported={("hmf", "reward a night"): "near 0.6"},
+    ),
+    Experiment(
+        "hmf/groups-spread",
+        "H-5a",
+        "Numbers of groups, Spread",
+        "Figure 5a",
+        "2 groups are said to be better than 3.",
+        SPREAD,
+        _by_groups((1, 2, 3, 6)),
+        _SPREAD_COLUMNS,
+        claims=_against("return an agent", ("hmf, 2 groups",), ("hmf, 3 groups",)),
+    ),
+    Experiment(
+        "hmf/groups-evasion",
+        "H-5b",
+        "Numbers of groups, Pursuit-Evasion",
+        "Figure 5b",
+        "An intermediate number is said to be best; which numbers they tried is not given.",
+        EVASION,
+        _by_groups((1, 4, 20)),
+        _EVASION_COLUMNS,
+        claims=_against(
+            "return an agent", ("hmf, 4 groups",), ("hmf, 1 groups", "hmf, 20 groups")
+        ),
+    ),
+    Experiment(
+        "hmf/groups-bar",
+        "H-5d",
+        "Numbers of groups, the bar",
+        "Figure 5d",
+        "They are said to make little difference; which numbers they tried is not given.",
+        BAR,
+        _by_groups((2, 4, 10, 25), reg="none", **_TOLD),
+        _BAR_COLUMNS,
+        claims=(
+            Claim(
+                "Numbers of groups make no difference.",
+                "reward a night",
+                "hmf, 4 groups",
+                ("hmf, 2 groups", "hmf, 10 groups", "hmf, 25 groups"),
+                "same",
+            ),
+        ),
+    ),
+    Experiment(
+        "hmf/parts",
+        "H-A3",
+        "What each part of HMF is worth, Spread",
+        "Appendix, Figure 3",
+        "Without the regulariser, as printed (which teaches attention alone), without the top "
+        "level, and with the losses as printed.",
+        SPREAD,
+        (
+            _SPREAD_METHODS[0],
+            Arm("hmf, no regulariser", "hmf", {"num_groups": 2, "reg": "none"}),
+            Arm("hmf, printed regulariser", "hmf", {"num_groups": 2, "reg": "literal"}),
+            Arm("hmf, no top level", "hmf", {"num_groups": 2, "top": "none"}),
+            Arm("hmf, central top level", "hmf", {"num_groups": 2, "top": "central"}),
+            Arm(
+                "hmf, printed losses",
+                "hmf",
+                {"num_groups": 2, "top": "literal", "reward_agg": "sum"},
+            ),
+        ),
+        _SPREAD_COLUMNS,
+        claims=(
+            *_against("return an agent", ("hmf",), ("hmf, no regulariser",)),
+            *_against("return an agent", ("hmf",), ("hmf, no top level",)),
+        ),
+    ),
+)
