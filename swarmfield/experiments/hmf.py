@@ -82,8 +82,7 @@ def _methods(groups: int, *names: str) -> tuple[Arm, ...]:
 def _by_groups(numbers: Sequence[int], **options: object) -> tuple[Arm, ...]:
     """HMF with several numbers of groups."""
     return tuple(
-        Arm(f"hmf, {number} groups", "hmf", {"num_groups": number, **options})
-        for number in numbers
+        Arm(f"hmf, {number} groups", "hmf", {"num_groups": number, **options}) for number in numbers
     )
 
 
@@ -159,9 +158,7 @@ EXPERIMENTS = (
         EVASION,
         _by_groups((1, 4, 20)),
         _EVASION_COLUMNS,
-        claims=_against(
-            "return an agent", ("hmf, 4 groups",), ("hmf, 1 groups", "hmf, 20 groups")
-        ),
+        claims=_against("return an agent", ("hmf, 4 groups",), ("hmf, 1 groups", "hmf, 20 groups")),
     ),
     Experiment(
         "hmf/groups-bar",
