@@ -10,7 +10,8 @@ from jaxtyping import Array, Int
 from swarmfield import mean_field
 from swarmfield.algorithms._factored import factored
 from swarmfield.algorithms._factored_loss import Steps
-from swarmfield.algorithms._hierarchical import HierarchyConfig, Setting, hierarchical, together
+from swarmfield.algorithms._hierarchical import Setting, hierarchical, together
+from swarmfield.algorithms._hierarchical_config import HierarchyConfig
 from swarmfield.types import Algorithm, TeamSpec, Unpack
 
 

@@ -4,38 +4,29 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal, NamedTuple
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float
 
 from swarmfield import mean_field
 from swarmfield.algorithms._factored import factored, parts_of
 from swarmfield.algorithms._hierarchical import (
-    HierarchyConfig,
     Setting,
     View,
     hierarchical,
     of_own_group,
     together,
 )
+from swarmfield.algorithms._hierarchical_config import HierarchyConfig
 from swarmfield.algorithms._hierarchy import values_alike
+from swarmfield.algorithms._meeting import Meeting, act_and_meet, begin_meeting
 from swarmfield.algorithms._options import NOT_NEGATIVE, require
-from swarmfield.algorithms._perception import TRACKING, Recorded, embed, player_of
-from swarmfield.algorithms._q_learning import draw, values
-from swarmfield.algorithms._q_loss import Parts
 from swarmfield.distributions import mask_illegal
-from swarmfield.mean_field.consistency import (
-    Acquaintance,
-    ConsistencyConfig,
-    Likeness,
-    acquaint,
-    meet_again,
-    strangers,
-)
+from swarmfield.mean_field.consistency import ConsistencyConfig, Likeness
 from swarmfield.options import LARGEST_FLOAT
-from swarmfield.types import Algorithm, PRNGKey, TeamSpec, Timestep, Unpack
+from swarmfield.types import Algorithm, TeamSpec, Unpack
 
 _LEAST = 1e-6
 """Added to a mean policy, which may rule an action out."""
@@ -65,14 +56,6 @@ class HMFIPCConfig(HierarchyConfig):
         require(self, "history_decay", lambda x: 0 <= x < 1, "at least 0 and below 1")
 
 
-class Meeting(NamedTuple):
-    """How agents act, and are grouped as they do. All static."""
-
-    config: HMFIPCConfig
-    grouping: ConsistencyConfig
-    parts: Parts
-
-
 def build(config: HMFIPCConfig, team: TeamSpec, unpack: Unpack) -> Algorithm:
     """`hmf` with groups of `mean_field.consistency`, and eta KL(pi_k || pi_bar) in the loss.
 
@@ -88,41 +71,13 @@ def build(config: HMFIPCConfig, team: TeamSpec, unpack: Unpack) -> Algorithm:
     terms = together(config, actions) | {"kl": (config.eta, partial(_apart, config, actions))}
     setting = Setting(config, team, lambda steps: steps.tracked.label, terms)
     algorithm = factored(config, team, unpack, mean_field.none(), hierarchical(setting))
-    meeting = Meeting(config, grouping, parts_of(config, team, unpack, mean_field.none()))
+    parts = parts_of(config, team, unpack, mean_field.none())
+    meeting = Meeting(parts, grouping, config.policy_temperature)
     return algorithm._replace(
-        begin=partial(_begin, actions),
-        act=partial(_act, meeting),
+        begin=partial(begin_meeting, meeting),
+        act=partial(act_and_meet, meeting),
         groups=lambda _timestep, recorded: recorded.tracked.label,
     )
-
-
-def _begin(
-    num_actions: int,
-    _learner: Any,
-    timestep: Timestep,
-    memory: Acquaintance | None,
-    _key: PRNGKey,
-) -> Acquaintance:
-    return strangers(timestep.alive.shape[0], num_actions) if memory is None else meet_again(memory)
-
-
-def _act(
-    meeting: Meeting,
-    learner: Any,
-    timestep: Timestep,
-    memory: Acquaintance,
-    key: PRNGKey,
-    explore: Float[Array, " N"],
-) -> tuple[Int[Array, " N"], Acquaintance, Recorded]:
-    """As all Q-learning does; what would be done greedily and otherwise is remembered."""
-    player, parts = player_of(learner), meeting.parts
-    x = embed(parts.senses, player.network.trunk, timestep)
-    q = values(parts, player, x, timestep, Recorded(None))
-    actions = draw(meeting.config, q, timestep, key, explore)
-    policy = jax.nn.softmax(q / meeting.config.policy_temperature, axis=-1)
-    key = jax.random.fold_in(key, TRACKING)
-    memory, met = acquaint(meeting.grouping, timestep, x, policy, memory, key)
-    return actions, memory, Recorded(met)
 
 
 def _apart(config: HMFIPCConfig, num_actions: int, view: View) -> Float[Array, "M N"]:
