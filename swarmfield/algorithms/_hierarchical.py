@@ -3,10 +3,14 @@
 With n_i the members of group i, n = sum_i n_i, and everything primed at the next step and of the
 target network,
 
-    e_i = r_i + gamma (n'_i / n_i) Q'_GRP,i - Q_GRP,i,       r_i = mean reward of its members
-    loss = sum_i (n_i / n) e_i^2 + (sum_i (n_i / n) e_i)^2   and what keeps agents together
+    y_i  = r_i + gamma (n'_i / n_i) Q'_GRP,i,            r_i = mean reward of its members
+    L(v) = sum_i (n_i / n) (y_i - v_i)^2 + (sum_i (n_i / n) (y_i - v_i))^2
+    loss = L(sum_k lambda_k Q_LOC) + L(Q_GRP), Q_LOC fixed in the second, and what keeps agents
+           together
 
 so that values are a member's, whatever the sizes of groups; who dies takes their future along.
+Q_LOC comes first since it alone acts: what agents see and do is told by mu as well, and where
+both fit it at once nothing decides which of them does.
 """
 
 from __future__ import annotations
@@ -95,11 +99,11 @@ def _loss(
     after = chosen_next(config, learned[0], target[0], steps)
     judged = _judge(setting, learned[1], steps.now, chosen, label)
     future = _judge(setting, target[1], steps.after, after, label)
-    weight, errors, total = _errors(config, steps, label, judged, future)
+    weight, error = _errors(config, steps, label, judged, future)
     policy = jax.nn.softmax(q / config.policy_temperature, axis=-1)
     view = View(steps, label, judged, policy, learned, target)
     per_step = (
-        jnp.sum(weight * errors**2, axis=1) + total**2,
+        error,
         jnp.sum(weight * judged.value, axis=1),
         jnp.sum(weight * jnp.max(judged.weight, axis=2), axis=1),
     )
@@ -132,8 +136,8 @@ def _errors(
     label: Integer[Array, "M N"],
     judged: Judged,
     future: Judged,
-) -> tuple[Float[Array, "M K"], Float[Array, "M K"], Float[Array, " M"]]:
-    """Weight of each group in a step's loss, its error, and the error of all together."""
+) -> tuple[Float[Array, "M K"], Float[Array, " M"]]:
+    """Weight of each group in a step, and the step's errors of values, squared and added up."""
     paid = jax.vmap(partial(members_of, num_groups=config.num_groups))(label, steps.paid)
     reward = jnp.sum(jnp.where(paid, steps.reward[:, None], 0.0), axis=2)
     size, occupied = jnp.maximum(judged.size, 1.0), judged.size > 0
@@ -146,10 +150,25 @@ def _errors(
         y = jax.lax.stop_gradient(reward + config.gamma * kept * then)
         return jnp.where(occupied, y - now, 0.0)
 
-    errors = error(judged.value, future.value)
-    of_all = error(judged.shared, future.shared) if config.top == "literal" else errors
-    share = 0.0 if config.top == "none" else 1.0
-    return weight, errors, share * jnp.sum(weight * of_all, axis=1)
+    def of_all(errors: Float[Array, "M K"]) -> Float[Array, " M"]:
+        return jnp.sum(weight * errors, axis=1) ** 2
+
+    total = jnp.zeros(weight.shape[0])
+    for value in _fitted(config, judged):
+        errors = error(value, future.value)
+        total += jnp.sum(weight * errors**2, axis=1)
+        total += of_all(errors) if config.top in ("grp_sum", "central") else 0.0
+    if config.top == "literal":
+        total += of_all(error(judged.shared, future.shared))
+    return weight, total
+
+
+def _fitted(config: HierarchyConfig, judged: Judged) -> tuple[Float[Array, "M K"], ...]:
+    """The values that are to be what comes of them."""
+    fit = config.fit or ("joint" if config.top == "literal" else "residual")
+    if fit == "joint":
+        return (judged.value,)
+    return judged.local, jax.lax.stop_gradient(judged.local) + 2 * judged.shared
 
 
 def together(config: HierarchyConfig, num_actions: int) -> dict[str, Term]:

@@ -24,6 +24,9 @@ class HierarchyConfig(FactoredConfig):
     top: Literal["grp_sum", "none", "literal", "central"] = "grp_sum"
     """What supervisors learn together: the sum of groups' values; nothing; the sum of Q_GMF as
     printed, which drives agents to their worst actions; or the first, each seeing the others."""
+    fit: Literal["residual", "joint"] | None = None
+    """Q_GMF learns what the sum of Q_LOC leaves over; or both their sum, as printed, which leaves
+    open which of them learns what. Default: `residual`, but `joint` where `top` is as printed."""
     reward_agg: Literal["mean", "sum"] = "mean"
     """A group's reward is its members' mean; or their sum as printed, whose size is the group's."""
     reg: Literal["soft", "literal", "none"] = "soft"

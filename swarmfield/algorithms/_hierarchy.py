@@ -48,18 +48,23 @@ class Judged(NamedTuple):
     """Groups at one step; all zeros where a group has no members.
 
     Attributes:
-        value: Q_GRP.
+        local: sum_k lambda_k Q_LOC.
         shared: Q_GMF.
         weight: lambda of each agent in each group, 0 in those it is not in.
         mean: mu.
         size: Members.
     """
 
-    value: Float[Array, " K"]
+    local: Float[Array, " K"]
     shared: Float[Array, " K"]
     weight: Float[Array, "K N"]
     mean: Float[Array, "K D"]
     size: Float[Array, " K"]
+
+    @property
+    def value(self) -> Float[Array, " K"]:
+        """Q_GRP."""
+        return self.local + 2 * self.shared
 
 
 def supervisor(size: int, *, sees_others: bool, key: PRNGKey) -> Supervisor:
@@ -108,8 +113,8 @@ def judge(
     weight = masked_softmax(score, belongs)
     mean = matmul(weight, x)
     shared = jnp.where(size > 0, _value(module, mean, mean, size > 0), 0.0)
-    own = matmul(weight, jnp.where(counts, values, 0.0))
-    return Judged(own + 2 * shared, shared, weight, mean, size)
+    local = matmul(weight, jnp.where(counts, values, 0.0))
+    return Judged(local, shared, weight, mean, size)
 
 
 def _value(
