@@ -172,7 +172,7 @@ MISTAKES = [
     ("train mfq battle --algo.capacity 1e11 --env-steps 1e10", ["GB", "--algo.capacity"]),
     ("train mfq battle --opponent nowhere", ["nowhere"]),
     ("train mfq adversarial_pursuit --opponent self", ["--opponent", "random"]),
-    ("train mfq adversarial_pursuit --opponent RUN", ["--opponent", "random"]),
+    ("train mfq adversarial_pursuit --opponent RUN", ["'battle'", "same environment"]),
     ("train mfq battle --opponent RUN --env.no-minimap", ["features", "--env"]),
     ("train mfq battle --run-dir RUN", ["RUN", "not empty", "resume"]),
     ("train mfq battle --run-dir RUN/config.json/x", ["config.json/x", "--run-dir"]),

@@ -31,7 +31,7 @@ MOST_SEEDS = 2**16
 NAMED_OPPONENTS = (*OWN, "random")
 """Opponents that are no folder of a run."""
 
-LATER = {"reward", "incremental", "pool_size", "pool_sampling", "opponent_algo"}
+LATER = {"reward", "incremental", "pool_size", "pool_sampling", "opponent_algo", "team"}
 """Options that runs of earlier versions do not have: they had the defaults."""
 
 EnvConfig = TypeVar("EnvConfig")
@@ -61,6 +61,9 @@ class TrainConfig(Generic[EnvConfig, AlgoConfig, OpponentConfig]):
     """`self` (follows the learner), `pool` (one of its past selves, drawn anew at each report),
     `random`, the folder of a run, or an algorithm that learns too, on the same terms. By default
     `self` where sides are interchangeable, else `random`."""
+    team: str | None = None
+    """Who learns, where sides are not interchangeable: `prey`, for example. By default the
+    environment's first side."""
     pool_size: int = 8
     """Past selves that `--opponent pool` keeps: the learner at the latest reports."""
     pool_sampling: Sampling = "uniform"

@@ -9,8 +9,9 @@ from swarmfield.algorithms import ALGORITHMS
 from swarmfield.options import suggest
 from swarmfield.training.config import NAMED_OPPONENTS, Job, has_rival
 from swarmfield.training.matchup import sides_of
-from swarmfield.training.player import load, policy_shapes, require_same_reading
+from swarmfield.training.player import Player, load, require_able
 from swarmfield.training.run_folder import named
+from swarmfield.training.seat import policy_shapes
 from swarmfield.training.setup import build_environment, opponent_kind
 from swarmfield.types import SwarmfieldError
 
@@ -21,7 +22,7 @@ def with_frozen_opponent(job: Job) -> tuple[Job, Any]:
     if asked is None or asked in NAMED_OPPONENTS or has_rival(job):
         return job, None
     environment = build_environment(job)
-    opponent_kind(job, environment)  # refuses one where no trained policy can play
+    opponent_kind(job, environment)  # refuses one where there is no other side
     _require_known(asked)
     player = load(asked)
     if player.job.environment != job.environment:
@@ -29,8 +30,17 @@ def with_frozen_opponent(job: Job) -> tuple[Job, Any]:
             f"--opponent {asked} was trained in {player.job.environment!r}, but this run is in "
             f"{job.environment!r}; choose a run in the same environment."
         )
-    require_same_reading(player, sides_of(environment).home)
-    return replace(job, frozen=player.job), player.parameters
+    away = sides_of(environment, job.config.team).away
+    assert away is not None
+    require_able(player, environment, away)
+    return replace(job, frozen=_as_learner(player)), player.parameters
+
+
+def _as_learner(player: Player) -> Job:
+    """The job of a player as if it had been the run's learner."""
+    if player.environment.interchangeable:
+        return player.job
+    return replace(player.job, config=replace(player.job.config, team=player.team.name))
 
 
 def _require_known(opponent: str) -> None:

@@ -96,11 +96,15 @@ class Sides(NamedTuple):
         return {self.home.name: learner, self.away.name: opponent}
 
 
-def sides_of(environment: Environment) -> Sides:
-    """The learner's side is the environment's first.
+def sides_of(environment: Environment, team: str | None = None) -> Sides:
+    """Who plays which team.
+
+    Args:
+        environment: Where they play.
+        team: The learner's, where sides are not interchangeable; the first side's if None.
 
     Raises:
-        SwarmfieldError: If a side has several teams.
+        SwarmfieldError: If a side has several teams, or the learner's cannot be chosen so.
     """
     if any(len(side) != 1 for side in environment.sides):
         raise SwarmfieldError(
@@ -109,8 +113,24 @@ def sides_of(environment: Environment) -> Sides:
         )
     teams = {team.name: team for team in environment.teams}
     players = [teams[side[0]] for side in environment.sides]
+    if team is not None:
+        _require_choice(environment, team)
+        players.sort(key=lambda player: player.name != team)
     away = players[1] if len(players) > 1 else None
     return Sides(players[0], away, environment.interchangeable)
+
+
+def _require_choice(environment: Environment, team: str) -> None:
+    """Refuse to choose the learner's team where there is no choice, or one that there is not."""
+    names = [name for side in environment.sides for name in side]
+    if environment.interchangeable or len(names) == 1:
+        played = "both sides" if environment.interchangeable else "the only one"
+        raise SwarmfieldError(
+            f"--team is {team!r}, but in {environment.description} the learner plays {played};"
+            " leave the option out."
+        )
+    if team not in names:
+        raise SwarmfieldError(f"--team is {team!r}, but must be one of: {', '.join(names)}.")
 
 
 def _cross(first: Any, second: Any) -> Any:

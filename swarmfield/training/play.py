@@ -21,14 +21,14 @@ from swarmfield.training.config import (
     require_seeds,
 )
 from swarmfield.training.evaluate import Match, play_all, summarize
-from swarmfield.training.matchup import Sides, policy_of, random_policy, sides_of
+from swarmfield.training.matchup import Sides, policy_of, random_policy
 from swarmfield.training.player import (
     Player,
     Which,
     load,
     load_opponent,
+    require_able,
     require_rival_same_reading,
-    require_same_reading,
 )
 from swarmfield.training.practice import OWN
 from swarmfield.training.setup import build_algorithm, build_rival, opponent_kind
@@ -120,8 +120,8 @@ def require_interchangeable(environment: Environment) -> None:
     """
     if not environment.interchangeable:
         raise SwarmfieldError(
-            f"The sides of {environment.name!r} are not interchangeable, so two players that are "
-            "named cannot meet in it; evaluate each run against the same opponent."
+            f"The sides of {environment.name!r} are not interchangeable, so players who swap them "
+            "cannot meet in it; evaluate each run against the same opponent."
         )
 
 
@@ -147,8 +147,7 @@ def opposed(player: Player, kind: str | None = None) -> tuple[Match, PyTree]:
         kind: `self`, `random`, a run's folder, or the algorithm that learned beside it; what it
             was trained against if None.
     """
-    environment = player.environment
-    sides = sides_of(environment)
+    environment, sides = player.environment, player.sides
     if sides.away is None:
         if kind is not None:
             raise SwarmfieldError(
@@ -180,17 +179,17 @@ def opposed(player: Player, kind: str | None = None) -> tuple[Match, PyTree]:
 def _require_able(player: Player, kind: str, sides: Sides) -> None:
     """Refuse an opponent that cannot play the other side, or an algorithm that nobody trained."""
     rival = f", {player.job.config.opponent}" if has_rival(player.job) else ""
-    if not player.environment.interchangeable:
+    if kind == "self" and not player.environment.interchangeable:
         assert sides.away is not None
         raise SwarmfieldError(
             f"--opponent is {kind!r}, but the sides of {player.environment.name!r} are not "
-            f"interchangeable, so that nobody can be named to play team {sides.away.name!r}; "
-            f"choose random{rival}."
+            f"interchangeable, so that it cannot play team {sides.away.name!r}; choose "
+            f"random{rival} or the folder of a run that can."
         )
     if kind in ALGORITHMS and not Path(kind).exists():
         raise SwarmfieldError(
-            f"--opponent is {kind!r}, which did not learn beside run {player.name}; choose self, "
-            f"random{rival} or a run's folder."
+            f"--opponent is {kind!r}, which did not learn beside run {player.name}; choose "
+            f"{'self, ' * player.environment.interchangeable}random{rival} or a run's folder."
         )
 
 
@@ -198,8 +197,7 @@ def _against_rival(player: Player, team: TeamSpec) -> tuple[Match, PyTree]:
     """A player's match against the algorithm that learned beside it, as that was at the end."""
     require_rival_same_reading(player)
     algorithm = build_rival(player.job, player.environment, team)
-    sides = sides_of(player.environment)
-    match = Match(player.environment, sides, player.policy, policy_of(algorithm))
+    match = Match(player.environment, player.sides, player.policy, policy_of(algorithm))
     return match, load_opponent(player)
 
 
@@ -212,7 +210,7 @@ def _against_run(player: Player, path: str, which: Which) -> tuple[Match, PyTree
 
 def match_of(player: Player, other: Job) -> Match:
     """The match of a player against the policy of another job."""
-    sides = sides_of(player.environment)
+    sides = player.sides
     assert sides.away is not None
     algorithm = build_algorithm(other, player.environment, sides.away)
     return Match(player.environment, sides, player.policy, policy_of(algorithm))
@@ -229,7 +227,9 @@ def require_same_world(player: Player, other: Player) -> None:
             f"Run {other.name} was trained in {other.job.environment!r}, but {player.name} in "
             f"{player.job.environment!r}; choose runs in the same environment."
         )
-    require_same_reading(other, player.team)
+    away = player.sides.away
+    assert away is not None
+    require_able(other, player.environment, away)
 
 
 def _play(

@@ -16,9 +16,9 @@ from swarmfield.training import checkpoint, run_folder
 from swarmfield.training.best import env_steps_of
 from swarmfield.training.compiled import Best, Saved, shapes
 from swarmfield.training.config import Job, from_dict, has_rival, rival_of
-from swarmfield.training.matchup import Policy, policy_of, sides_of
-from swarmfield.training.opponent_options import OPPONENTS
+from swarmfield.training.matchup import Policy, Sides, policy_of, sides_of
 from swarmfield.training.program import policies_of
+from swarmfield.training.seat import policy_shapes, require_same_reading, team_of
 from swarmfield.training.setup import (
     Setup,
     assemble,
@@ -26,7 +26,6 @@ from swarmfield.training.setup import (
     build_environment,
 )
 from swarmfield.types import (
-    Algorithm,
     Environment,
     PRNGKey,
     SwarmfieldError,
@@ -66,6 +65,11 @@ class Player:
     def name(self) -> str:
         """How it is asked for: its run's folder, and what tells it from the run's learner."""
         return f"{self.path}{run_folder.OPPONENT if self.is_opponent else ''}"
+
+    @property
+    def sides(self) -> Sides:
+        """Who plays which team where its run's learner plays."""
+        return sides_of(self.environment, self.job.config.team)
 
     @functools.cached_property
     def policy(self) -> Policy:
@@ -158,8 +162,10 @@ def load_seeds(
         _require_rival(folder.path, job, which)
     whose = rival_of(job) if is_opponent else job
     environment, original = build_environment(job, env), build_environment(job)
-    team = _team(environment, is_opponent)
-    _require_same(f"Run {path}", whose, is_opponent, _team(original, is_opponent), team)
+    team = team_of(job, environment, is_opponent)
+    require_same_reading(
+        f"Run {path}", whose, is_opponent, team_of(job, original, is_opponent), team
+    )
     trained = job.config.seed_list
     for seed in seeds or ():
         if seed not in trained:
@@ -172,15 +178,6 @@ def load_seeds(
         yield Player(
             folder.path, whose, environment, team, parameters, seed, env_steps[i], is_opponent
         )
-
-
-def _team(environment: Environment, is_opponent: bool) -> TeamSpec:
-    """The team that a run's learner plays, or its opponent; any of two that are alike."""
-    sides = sides_of(environment)
-    if not is_opponent or environment.interchangeable:
-        return sides.home
-    assert sides.away is not None
-    return sides.away
 
 
 def _require_rival(path: Path, job: Job, which: Which) -> None:
@@ -219,15 +216,22 @@ def _newest(checkpoints: Path) -> Path:
     return newest
 
 
-def require_same_reading(player: Player, team: TeamSpec) -> None:
-    """Refuse to let a player play a team that sees other things than it was trained on.
+def require_able(player: Player, environment: Environment, team: TeamSpec) -> None:
+    """Refuse to let a player play a team that it was not trained for.
 
     Raises:
-        SwarmfieldError: The views or the features differ, or the policy knows its own team's
-            agents one by one and this team is of another size.
+        SwarmfieldError: It is another team, where they differ; or the views or the features
+            differ, or the policy knows its own team's agents one by one and this team is of
+            another size.
     """
-    own = _team(build_environment(player.job), player.is_opponent)
-    _require_same(f"Run {player.name}", player.job, player.is_opponent, own, team)
+    original = build_environment(player.job)
+    own = team_of(player.job, original, player.is_opponent)
+    if own.name != team.name and not (original.interchangeable or environment.interchangeable):
+        raise SwarmfieldError(
+            f"Run {player.name} plays team {own.name!r} and cannot play {team.name!r}; choose "
+            f"one that was trained with --team {team.name}."
+        )
+    require_same_reading(f"Run {player.name}", player.job, player.is_opponent, own, team)
 
 
 def require_rival_same_reading(player: Player) -> None:
@@ -236,38 +240,12 @@ def require_rival_same_reading(player: Player) -> None:
     Raises:
         SwarmfieldError: As there.
     """
-    trained = sides_of(build_environment(player.job)).away
-    team = sides_of(player.environment).away
+    trained = sides_of(build_environment(player.job), player.job.config.team).away
+    team = player.sides.away
     assert trained is not None
     assert team is not None
     who = f"The opponent of run {player.name}"
-    _require_same(who, rival_of(player.job), not player.is_opponent, trained, team)
-
-
-def _require_same(who: str, job: Job, is_opponent: bool, trained: TeamSpec, team: TeamSpec) -> None:
-    ours, theirs = (team.view, team.features), (trained.view, trained.features)
-    if ours != theirs:
-        raise SwarmfieldError(
-            f"{who} reads views {theirs[0]} and {theirs[1]} features, but here agents see "
-            f"views {ours[0]} and {ours[1]} features; choose the --env options of observation "
-            "that it was trained with."
-        )
-    if team.num_agents != trained.num_agents and _sizes(job, team) != _sizes(job, trained):
-        raise SwarmfieldError(
-            f"{who} knows each of its {trained.num_agents} agents, so that it cannot play a "
-            f"team of {team.num_agents}; keep the size, or train with "
-            f"{OPPONENTS if is_opponent else '--algo.'}identity none."
-        )
-
-
-def _sizes(job: Job, team: TeamSpec) -> PyTree:
-    """Shapes of the parameters that a job's algorithm would act with, for some team."""
-    algorithm = build_algorithm(job, build_environment(job), team)
-    return jax.tree.map(jnp.shape, _policy_shapes(algorithm))
-
-
-def _policy_shapes(algorithm: Algorithm) -> PyTree:
-    return jax.eval_shape(lambda: algorithm.policy(algorithm.init(jax.random.key(0))))
+    require_same_reading(who, rival_of(player.job), not player.is_opponent, trained, team)
 
 
 def _saved_shapes(setup: Setup) -> Saved:
@@ -291,9 +269,3 @@ def _restore_policy(
     else:
         policy = setup.algorithm.policy(saved.run.learner)
     return policy, [env_steps] * len(job.config.seed_list)
-
-
-def policy_shapes(job: Job) -> PyTree:
-    """The parameters one seed of a job acts with, as shapes."""
-    environment = build_environment(job)
-    return _policy_shapes(build_algorithm(job, environment, sides_of(environment).home))

@@ -88,9 +88,11 @@ def assemble(job: Job) -> Setup:
         SwarmfieldError: If the parts do not go together.
     """
     environment = build_environment(job)
-    sides = sides_of(environment)
+    sides = sides_of(environment, job.config.team)
     algorithm = build_algorithm(job, environment, sides.home)
     notes = [environment.description]
+    if job.config.team is not None:
+        notes.append(f"the learner plays {sides.home.name}")
     if sides.swapped and job.config.num_envs == 1:
         notes.append(f"in its one environment the learner always plays {sides.home.name}")
     student = _student(job, algorithm, sides.home, notes)
@@ -154,11 +156,11 @@ def opponent_kind(job: Job, environment: Environment) -> str:
         return "self" if environment.interchangeable else "random"
     if has_rival(job):
         return RIVAL
-    if asked != "random" and not environment.interchangeable:
+    if asked in OWN and not environment.interchangeable:
         raise SwarmfieldError(
             f"--opponent is {asked!r}, but the sides of {environment.name!r} are not "
-            "interchangeable, so that no trained policy can play the other side; choose random, or "
-            "an algorithm that learns to."
+            "interchangeable, so that the learner cannot play the other side; choose random, an "
+            "algorithm that learns to, or a run whose --team is that side."
         )
     return asked if asked in NAMED_OPPONENTS else "frozen"
 

@@ -40,16 +40,35 @@ class Generator:
         return items
 
 
+def double_reach(config) -> None:
+    """Give the second group of Battle a type of its own, which reaches twice as far."""
+    from magent2.gridworld import CircleRange
+
+    small = config.agent_type_dict[config.groups[1]]
+    reach = {"speed": 4, "view_range": CircleRange(12), "attack_range": CircleRange(3)}
+    config.groups[1] = config.register_agent_type("double", {**small, **reach})
+
+
 class Engine:
     """magent2's raw engine, with results in rows that the dead keep."""
 
-    def __init__(self, module: str, map_size: int, minimap: bool, seed: int, **rewards: float):
+    def __init__(
+        self,
+        module: str,
+        map_size: int,
+        minimap: bool,
+        seed: int,
+        enemy: str = "equal",
+        **rewards: float,
+    ):
         source = importlib.import_module(f"magent2.environments.{module}.{module}")
         defaults = vars(source).get("default_reward_args") or source.default_env_args
         rewards = {**defaults, **rewards}
         import magent2
 
         config = source.get_config(map_size, minimap, seed, **rewards)
+        if enemy == "double":
+            double_reach(config)
         self.world = magent2.GridWorld(config, map_size=map_size)
         self.handles = self.world.get_handles()
         if module == "gather":  # Food comes first there, but is placed last and acts never.
@@ -249,7 +268,26 @@ def pair(name: str, map_size: int, minimap: bool, seed: int, **options) -> Pair:
     """A world from our own map and places."""
     bits = {} if name == "gather" else {"id_bits": True}
     env = make(name, map_size=map_size, minimap=minimap, priority="id", **bits, **options)
-    engine = Engine(name, map_size, minimap, seed, **options)
+    return placed(env, Engine(name, map_size, minimap, seed, **options), seed)
+
+
+def double_pair(map_size: int, agents: int, enemies: int, minimap: bool, seed: int) -> Pair:
+    """Battle against enemies who reach twice as far, from our own places."""
+    env = make(
+        "battle",
+        map_size=map_size,
+        enemy="double",
+        agents=agents,
+        enemies=enemies,
+        minimap=minimap,
+        priority="id",
+        id_bits=True,
+    )
+    return placed(env, Engine("battle", map_size, minimap, seed, enemy="double"), seed)
+
+
+def placed(env: GridWorld, engine: Engine, seed: int) -> Pair:
+    """The engine's world with our own walls and places."""
     state, _ = jax.jit(env.reset)(jax.random.key(seed))
     inner = np.argwhere(np.asarray(state.walls)[1:-1, 1:-1]) + 1
     if len(inner):

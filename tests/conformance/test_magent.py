@@ -4,7 +4,15 @@ import itertools
 
 import numpy as np
 import pytest
-from magent import Generator, Pair, greedy_actions, pair, pursuit_pair, random_actions
+from magent import (
+    Generator,
+    Pair,
+    double_pair,
+    greedy_actions,
+    pair,
+    pursuit_pair,
+    random_actions,
+)
 
 from swarmfield.environments.gridworld import adversarial_pursuit, battle
 
@@ -37,6 +45,34 @@ def test_battle(map_size: int, minimap: bool, policy: str) -> None:
 
 def test_battle_moves_by_strips_on_large_maps() -> None:
     play(pair("battle", 120, False, seed=3), "random", seed=3, num_steps=12)
+
+
+@pytest.mark.parametrize(
+    ("map_size", "agents", "enemies", "minimap", "policy"),
+    [
+        (24, 16, 16, True, "greedy"),
+        (40, 50, 25, True, "random"),
+        (75, 200, 100, False, "greedy"),
+    ],
+)
+def test_battle_against_double_enemies(map_size, agents, enemies, minimap, policy) -> None:
+    both = double_pair(map_size, agents, enemies, minimap, seed=map_size)
+    play(both, policy, seed=1, num_steps=60)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("minimap", [False, True])
+@pytest.mark.parametrize(
+    ("map_size", "agents", "enemies"),
+    [(24, 1, 9), (25, 20, 10), (33, 36, 5), (40, 64, 32), (75, 225, 225), (120, 500, 250)],
+)
+def test_battle_against_double_enemies_at_many_sizes(
+    map_size, agents, enemies, minimap, policy
+) -> None:
+    for seed in range(3):
+        both = double_pair(map_size, agents, enemies, minimap, seed)
+        play(both, policy, seed, num_steps=60 if map_size == 120 else 200)
 
 
 @pytest.mark.parametrize(

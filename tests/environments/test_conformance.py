@@ -26,6 +26,11 @@ def test_every_environment_keeps_the_guarantees(name):
     check_environment(make(name, **SMALL.get(name, {})), jax.random.key(0), num_steps=12)
 
 
+def test_double_enemies_keep_the_guarantees():
+    env = make("battle", enemy="double", agents=6, enemies=3, max_steps=9)
+    check_environment(env, jax.random.key(0), num_steps=12)
+
+
 def test_the_check_accepts_a_minimal_environment():
     check_environment(Toy(ToyConfig(num_dead=2)), jax.random.key(0), num_steps=20)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from swarmfield.environments.gridworld.layout import LARGEST_MAP
+from swarmfield.options import spelled
 from swarmfield.types import SwarmfieldError
 
 
@@ -35,10 +36,12 @@ def refuse_crowd(
     places: int,
     smallest_map: Callable[[int], int],
     who: str = "",
+    name: str = "num_agents",
 ) -> None:
-    """Refuse more agents than a map has places for."""
+    """Refuse more agents than a map has places for; `name` is the option that counts them."""
     if num_agents > places:
         raise SwarmfieldError(
-            f"--env.num-agents is {num_agents}, but a {map_size} x {map_size} map holds {places}"
-            f"{who}: choose fewer, or a --env.map-size of at least {smallest_map(num_agents)}."
+            f"{spelled(name, 'env.')} is {num_agents}, but a {map_size} x {map_size} map holds"
+            f" {places}{who}: choose fewer, or a --env.map-size of at least"
+            f" {smallest_map(num_agents)}."
         )

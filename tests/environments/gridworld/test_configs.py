@@ -1,5 +1,6 @@
 """Sizes, placement and refusals of the shipped grid worlds."""
 
+import dataclasses
 from functools import partial
 
 import jax
@@ -28,6 +29,17 @@ BAD = [
     ("battle", {"step_reward": float("nan")}, "finite"),
     ("battle", {"kill_reward": float("inf")}, "finite"),
     ("battle", {"priority": "speed"}, "speed"),
+    ("battle", {"enemy": "triple"}, "triple"),
+    ("battle", {"agents": 200}, "--env.agents is 200.*--env.enemy double"),
+    ("battle", {"enemies": 100}, "--env.enemies is 100.*--env.enemy double"),
+    ("battle", {"enemy": "double", "num_agents": 300}, "--env.agents and --env.enemies"),
+    ("battle", {"enemy": "double", "agents": 0}, "--env.agents is 0"),
+    ("battle", {"enemy": "double", "enemies": -2}, "--env.enemies is -2"),
+    ("battle", {"enemy": "double", "map_size": 23}, "at least 24"),
+    ("battle", {"enemy": "double", "map_size": 40, "agents": 65}, "64 in each team.* least 45"),
+    ("battle", {"enemy": "double", "map_size": 40, "enemies": 200}, "--env.enemies.* least 75"),
+    ("battle", {"enemy": "double", "max_steps": 0}, "max-steps"),
+    ("battle", {"enemy": "double", "kill_reward": float("nan")}, "finite"),
     ("adversarial_pursuit", {"map_size": 8}, "at least 9"),
     ("adversarial_pursuit", {"num_agents": -1}, "num-agents"),
     ("adversarial_pursuit", {"map_size": 20, "num_agents": 50}, "at least"),
@@ -153,6 +165,83 @@ def test_battle_picks_the_smallest_map_that_holds_its_agents(num_agents):
     size = env.layout.map_size
     assert 2 * battle.team_size(size) >= num_agents
     assert size == battle.SMALLEST_MAP or 2 * battle.team_size(size - 1) < num_agents
+
+
+@pytest.mark.parametrize(
+    ("options", "sizes", "map_size"),
+    [
+        ({}, [200, 100], 75),
+        ({"agents": 200, "enemies": 100}, [200, 100], 75),
+        ({"agents": 50, "enemies": 25}, [50, 25], 40),
+        ({"agents": 51}, [51, 26], 40),
+        ({"enemies": 25}, [50, 25], 40),
+        ({"agents": 1, "enemies": 30}, [1, 30], 30),
+        ({"agents": 1}, [1, 1], 24),
+        ({"map_size": 40}, [64, 32], 40),
+        ({"map_size": 40, "enemies": 64}, [64, 64], 40),
+        ({"map_size": 100, "agents": 50}, [50, 25], 100),
+    ],
+)
+def test_numbers_of_soldiers_and_double_enemies(options, sizes, map_size):
+    env = make("battle", enemy="double", **options)
+    assert [team.num_agents for team in env.teams] == sizes
+    assert env.layout.map_size == map_size
+
+
+def test_double_enemies_reach_twice_as_far():
+    env = make("battle", enemy="double")
+    assert env.description == (
+        "Battle: 200 against 100 who reach twice as far on a 75 x 75 map, 400 steps"
+    )
+    assert not env.interchangeable
+    assert env.sides == (("red",), ("blue",))
+    red, blue = env.teams
+    assert red == make("battle").teams[0]._replace(num_agents=200, cells=(75, 75))
+    assert (blue.view, blue.features, blue.actions) == ((25, 25, 7), 80, Discrete(77))
+    strong, soldier = env.layout.groups[1].type, env.layout.groups[0].type
+    assert (len(strong.moves), len(strong.attacks)) == (49, 28)
+    assert (strong.moves[0], strong.moves[24], strong.moves[-1]) == ((0, -4), (0, 0), (0, 4))
+    assert (strong.attacks[0], strong.attacks[-1]) == ((0, -3), (0, 3))
+    assert (strong.hp, strong.damage, strong.recovery) == (10.0, 2.0, 0.1)
+    assert strong.kill_reward == soldier.kill_reward == 5.0
+
+
+def test_soldiers_and_double_enemies_face_each_other_around_the_middle():
+    state, _ = jax.jit(make("battle", enemy="double", agents=50, enemies=20).reset)(
+        jax.random.key(0)
+    )
+    x, y = np.asarray(state.x), np.asarray(state.y)
+    # Columns of eight around row 19; of the last one what is left, in its middle.
+    assert sorted(set(x[:50])) == [3, 5, 7, 9, 11, 13, 15]
+    assert sorted(set(x[50:])) == [23, 25, 27]
+    assert sorted(set(y[:50])) == sorted(set(y[50:])) == [12, 14, 16, 18, 20, 22, 24, 26]
+    assert sorted(y[:50][x[:50] == 3]) == [18, 20]
+    assert sorted(y[50:][x[50:] == 27]) == [16, 18, 20, 22]
+
+
+@pytest.mark.parametrize("map_size", [24, 25, 40])
+def test_double_enemies_see_exactly_from_everywhere(map_size):
+    """Packed views, at the map's corners too, where a row of the view is as long as the map."""
+    env = make("battle", enemy="double", map_size=map_size, agents=4, enemies=4, features=False)
+    state, _ = jax.jit(env.reset)(jax.random.key(0))
+    near, far = 1, map_size - 2
+    places = [(near, near + 1), (far - 1, near), (near + 2, far), (far, far - 2)]
+    places += [(near, near), (far, near), (near, far), (far, far)]
+    x, y = (jax.numpy.asarray(part, state.x.dtype) for part in zip(*places, strict=True))
+    state = dataclasses.replace(state, x=x, y=y)
+    stay = {
+        team.name: np.full(4, len(moves) // 2)
+        for team, moves in zip(
+            env.teams, [group.type.moves for group in env.layout.groups], strict=True
+        )
+    }
+    state, timesteps = jax.jit(env.step)(jax.random.key(0), state, stay)
+    np.testing.assert_array_equal(state.x, x)
+    for team in env.teams:
+        packed = jax.vmap(lambda i, name=team.name: env.unpack(name, timesteps[name], i))
+        exact = jax.jit(partial(env.observe, team=team.name))(state).view
+        found = jax.jit(packed)(jax.numpy.arange(4)).view
+        np.testing.assert_allclose(found, exact, atol=1e-6)
 
 
 def test_fewer_soldiers_fill_the_front():

@@ -55,6 +55,7 @@ WORLDS = {
     "runners": RUNNERS,
     "arms": crowded(make("combined_arms"), SIZE, 5, 7, 6, 5),
     "tigers": crowded(make("tiger_deer"), SIZE, 9, 14),
+    "double": crowded(make("battle", enemy="double"), SIZE, 14, 7),
     "gatherers": crowded(make("gather", map_size=30), SIZE, 14, 12),
 }
 
