@@ -132,14 +132,14 @@ class Agents:
         """Tells what is allowed; some have a function that does not, or tells something else."""
         if not isinstance(self.actions, Discrete):
             return None
-        for name in LEGAL_ACTIONS:
-            tell = getattr(self.theirs, name, _nothing)
-            with their_promotion(), contextlib.suppress(NotImplementedError, KeyError):
-                told = jax.eval_shape(
-                    lambda state, tell=tell: self.row(tell(state)), self.shapes[1]
-                )
-                if told.shape == (len(self), self.actions.num_actions):
-                    return tell
+        functions = [getattr(self.theirs, name, _nothing) for name in LEGAL_ACTIONS]
+        fitting = (len(self), self.actions.num_actions)
+        return next((tell for tell in functions if self._shape_told(tell) == fitting), None)
+
+    def _shape_told(self, tell: Callable[[Any], Mapping[Any, Any]]) -> tuple[int, ...] | None:
+        """Of what is told of a state, if anything is."""
+        with their_promotion(), contextlib.suppress(NotImplementedError, KeyError):
+            return jax.eval_shape(lambda state: self.row(tell(state)), self.shapes[1]).shape
         return None
 
     def _space(self, name: Any) -> Any:

@@ -156,7 +156,7 @@ def test_their_25_steps_are_26_and_ours_are_25():
     [
         ("switch_riddle", {}, 6),
         ("coin_game", {"num_inner_steps": 3, "num_outer_steps": 2}, 6),
-        ("overcooked_v2", {"max_steps": 4}, 4),
+        pytest.param("overcooked_v2", {"max_steps": 4}, 4, marks=pytest.mark.slow),
     ],
 )
 def test_what_they_report_at_the_limit_is_no_end(identifier, options, limit):
@@ -265,7 +265,7 @@ def test_observations_are_vectors_or_images(shape):
     assert float(sum(jnp.mean(x[2]) for x in jax.tree.leaves(world.observe(state, "agents")))) == 2
 
 
-@pytest.mark.filterwarnings("ignore:max_dist_to_goal:UserWarning")
+@pytest.mark.filterwarnings("ignore:max_dist_to_goal:UserWarning", "ignore:scatter:FutureWarning")
 def test_what_is_legal():
     """Hanabi tells by another name, JaxNav something that is not of its actions."""
     state, timesteps = jax.jit(make("jaxmarl:hanabi").reset)(KEY)
