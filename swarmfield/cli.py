@@ -105,11 +105,12 @@ def _two_names(arguments: list[str]) -> tuple[str, str, list[str]]:
 
 def _list(arguments: list[str]) -> None:
     from swarmfield.algorithms import ALGORITHMS
-    from swarmfield.environments import ENVIRONMENTS
+    from swarmfield.environments import ENVIRONMENTS, FAMILIES
     from swarmfield.experiments import EXPERIMENTS
 
+    families = {f"{name}:NAME": family.summary for name, family in FAMILIES.items()}
     kinds: dict[str, dict[str, str]] = {
-        "environments": {name: entry.summary for name, entry in ENVIRONMENTS.items()},
+        "environments": {name: entry.summary for name, entry in ENVIRONMENTS.items()} | families,
         "algorithms": {name: entry.summary for name, entry in ALGORITHMS.items()},
         "experiments": {name: each.title for name, each in EXPERIMENTS.items()},
     }
@@ -132,17 +133,17 @@ def _train(arguments: list[str]) -> None:
 
 def _job_of(arguments: list[str]) -> Any:
     from swarmfield.algorithms import ALGORITHMS
-    from swarmfield.environments import ENVIRONMENTS
+    from swarmfield.environments import find, is_known
     from swarmfield.training.command_options import parse_training
     from swarmfield.training.config import Job, read_job
 
     algorithm, environment, rest = _two_names(arguments)
-    if algorithm in ENVIRONMENTS and environment in ALGORITHMS:
+    if is_known(algorithm) and environment in ALGORITHMS:
         raise SwarmfieldError(
             f"The algorithm comes first: swarmfield train {environment} {algorithm}."
         )
     algo = lookup(ALGORITHMS, algorithm, "algorithm").config
-    env = lookup(ENVIRONMENTS, environment, "environment").config
+    env = find(environment).config
     given, rest = take_config_file(rest)
     default = None
     if given is not None:

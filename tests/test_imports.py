@@ -22,11 +22,10 @@ LAYERS = {
     "bench": 4,
     "cli": 4,
     "__main__": 4,
-    "interop": 4,
     "": 4,
 }
 COMPONENT = 1
-HEAVY = ("matplotlib", "orbax", "tensorboardX", "magent2", "torch", "ott", "imageio")
+HEAVY = ("matplotlib", "orbax", "tensorboardX", "magent2", "torch", "ott", "imageio", "jaxmarl")
 
 
 def module_name(path: Path, root: Path) -> str:

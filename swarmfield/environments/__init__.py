@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 from swarmfield.environments import bar, firefighter, miners, pursuit_evasion, spread
 from swarmfield.environments.gridworld import (
@@ -61,11 +62,55 @@ ENVIRONMENTS: dict[str, Entry] = {
 }
 
 
+class Family(NamedTuple):
+    """What all names with one word before a colon stand for.
+
+    Attributes:
+        entry: What one stands for, from what follows the colon.
+        summary: One line for `swarmfield list`.
+    """
+
+    entry: Callable[[str], Entry]
+    summary: str
+
+
+def _of_jaxmarl(identifier: str) -> Entry:
+    from swarmfield.interop import jaxmarl_names
+
+    return jaxmarl_names.entry(identifier)
+
+
+FAMILIES: dict[str, Family] = {
+    "jaxmarl": Family(
+        _of_jaxmarl, "JaxMARL's, if its agents are all alike: jaxmarl:MPE_simple_spread_v3"
+    ),
+}
+
+
+def find(name: str) -> Entry:
+    """What an environment's name stands for.
+
+    Raises:
+        SwarmfieldError: There is none of that name.
+    """
+    family, _, member = str(name).partition(":")
+    if is_known(name) and name not in ENVIRONMENTS:
+        return FAMILIES[family].entry(member)
+    return lookup(ENVIRONMENTS, name, "environment")
+
+
+def is_known(name: str) -> bool:
+    """Whether a name is an environment's, or would be in a family of them."""
+    family, colon, _ = str(name).partition(":")
+    return name in ENVIRONMENTS or bool(colon and family in FAMILIES)
+
+
 def make(name: str, **options: Any) -> Environment:
     """Build an environment by name.
 
     Args:
-        name: One of `ENVIRONMENTS`.
+        name: One of `ENVIRONMENTS`, or of a family of them, such as
+            `jaxmarl:MPE_simple_spread_v3`.
         **options: Fields of its config, such as `map_size=40`.
 
     Raises:
@@ -75,5 +120,5 @@ def make(name: str, **options: Any) -> Environment:
         >>> make("battle", map_size=20).teams[0].num_agents
         12
     """
-    entry = lookup(ENVIRONMENTS, name, "environment")
+    entry = find(name)
     return entry.build(configure(entry, options, "env"))

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from swarmfield.algorithms import ALGORITHMS
-from swarmfield.environments import ENVIRONMENTS
+from swarmfield.environments import find
 from swarmfield.options import spelled, typed
 from swarmfield.registry import configure, lookup
 from swarmfield.training.incremental import IncrementalConfig
@@ -199,7 +199,7 @@ def make_job(
         SwarmfieldError: If a name, an option or a value is not known or not allowed.
     """
     algorithm_entry = lookup(ALGORITHMS, algorithm, "algorithm")
-    environment_entry = lookup(ENVIRONMENTS, environment, "environment")
+    environment_entry = find(environment)
     training = typed(TrainConfig, options)
     rival = training.get("opponent") if frozen is None else None
     config = TrainConfig(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -248,7 +249,8 @@ def default_path(
         A path that nothing uses yet.
     """
     seeds = f"seed{seed}".replace("seed", "seeds", ":" in str(seed)).replace(":", "to")
-    stem = f"{algorithm}-{environment}-{seeds}-{datetime.now():%Y%m%d-%H%M%S}"
+    world = re.sub(r"[^\w.-]", "-", environment)
+    stem = f"{algorithm}-{world}-{seeds}-{datetime.now():%Y%m%d-%H%M%S}"
     return unused(root / stem)
 
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import jax
 
 from swarmfield.algorithms import ALGORITHMS
-from swarmfield.environments import ENVIRONMENTS
+from swarmfield.environments import find
 from swarmfield.environments.wrappers import AutoReset
 from swarmfield.options import typed
 from swarmfield.training.config import NAMED_OPPONENTS, Job, has_rival, rival_of
@@ -50,7 +50,7 @@ class Setup(NamedTuple):
 def build_environment(job: Job, overrides: Mapping[str, Any] | None = None) -> Environment:
     """The job's environment, with some options changed."""
     _require_device()
-    return ENVIRONMENTS[job.environment].build(environment_options(job, overrides))
+    return find(job.environment).build(environment_options(job, overrides))
 
 
 def environment_options(job: Job, overrides: Mapping[str, Any] | None = None) -> Any:

@@ -128,7 +128,7 @@ def _map_of_teams(army: int) -> int:
 def _double(layout: Layout, enemies: int) -> Layout:
     """The same with that many enemies in blue, who see, move and hit twice as far as red.
 
-    Source: B. Yu et al. (2023), hierarchical mean field (HMF), where 200 agents fight 100 such
+    Source: C. Yu (2023), hierarchical mean field (HMF), where 200 agents fight 100 such
     enemies. What "range" is measured by they do not say: here it is the radius, in cells. Nor do
     they say where anybody stands: here as in Battle of equals.
     """
