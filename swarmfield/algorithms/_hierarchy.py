@@ -45,7 +45,7 @@ class Supervisor(eqx.Module):
 
 
 class Judged(NamedTuple):
-    """Groups at one step; all zeros where a group has no members.
+    """Groups at one step, or at several; all zeros where a group has no members.
 
     Attributes:
         local: sum_k lambda_k Q_LOC.
@@ -55,14 +55,14 @@ class Judged(NamedTuple):
         size: Members.
     """
 
-    local: Float[Array, " K"]
-    shared: Float[Array, " K"]
-    weight: Float[Array, "K N"]
-    mean: Float[Array, "K D"]
-    size: Float[Array, " K"]
+    local: Float[Array, "*M K"]
+    shared: Float[Array, "*M K"]
+    weight: Float[Array, "*M K N"]
+    mean: Float[Array, "*M K D"]
+    size: Float[Array, "*M K"]
 
     @property
-    def value(self) -> Float[Array, " K"]:
+    def value(self) -> Float[Array, "*M K"]:
         """Q_GRP."""
         return self.local + 2 * self.shared
 
