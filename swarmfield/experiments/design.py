@@ -43,6 +43,7 @@ class Task(NamedTuple):
         budgets: Of each scale.
         opponent: As in training; what is usual there if None.
         one_by_one: Whether each seed is a run of its own, where time and memory count.
+        enemy: Who is trained first, one seed, and then the frozen opponent of all others.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Task(NamedTuple):
     budgets: Mapping[Scale, Budget]
     opponent: str | None = None
     one_by_one: bool = False
+    enemy: Arm | None = None
 
 
 class Arm(NamedTuple):

@@ -46,6 +46,25 @@ BAR = Task(
     },
 )
 
+ENEMY = Arm("enemy", "iql", _EPSILON, {"team": "blue", "opponent": "iql"})
+"""It learns beside another that learns, so that it is used to fights."""
+
+
+def _battle(agents: int) -> Task:
+    """Many against half as many enemies who reach twice as far, trained first."""
+    env = {"enemy": "double", "agents": agents, "enemies": agents // 2}
+    return Task(
+        f"battle-{agents}",
+        "battle",
+        {
+            "smoke": Budget(160, 2, {**env, "max_steps": 10}, _BRIEF, 4, 4, 1),
+            "laptop": Budget(24_000, 5, env, {"batch_size": 2560}),
+            "paper": Budget(400_000, 5, env, {"batch_size": 4096}),
+        },
+        enemy=ENEMY,
+    )
+
+
 _SPREAD_COLUMNS = (
     Column("return an agent", "return_mean", 1, 1 / 6),
     Column("collisions", "collisions", 1),
@@ -55,6 +74,13 @@ _EVASION_COLUMNS = (
     Column("return an agent", "return_mean", 1, 1 / 20),
     Column("caught", "captured", 2),
     Column("steps", "steps", 1),
+    *_COSTS,
+)
+_BATTLE_COLUMNS = (
+    Column("kills", "kills", 1),
+    Column("return", "return_mean", 1),
+    Column("alive", "alive", 1),
+    Column("win rate", "win_rate", 2),
     *_COSTS,
 )
 _BAR_COLUMNS = (
@@ -100,7 +126,52 @@ _BAR_METHODS = (
 )
 _OTHERS = ("vdn", "mfvfd", "maddpg")
 
+_BATTLE_METHODS = _methods(8, "hmf", "hmf_ipc", "iql", "mfq", "mfvfd")
+SIZES = (50, 200, 1000)
+"""Agents of Battle; the second is the paper's, the third its "thousand"."""
+
+
+def _scalability(agents: int) -> Experiment:
+    methods = _BATTLE_METHODS if agents <= 200 else _BATTLE_METHODS[:4]
+    return Experiment(
+        f"hmf/battle-{agents}",
+        "H-3c" if agents == 200 else "H-4",
+        f"Battle, {agents} agents against {agents // 2}",
+        "Figure 3c" if agents == 200 else "Figure 4",
+        "Enemies see, move and hit twice as far. Here they are trained beside another learner "
+        "first and frozen then. HMF has 8 groups.",
+        _battle(agents),
+        methods,
+        _BATTLE_COLUMNS,
+        claims=_against("kills", ("hmf", "hmf_ipc"), [arm.name for arm in methods[2:]]),
+        population=agents if agents != 200 else None,
+    )
+
+
 EXPERIMENTS = (
+    *(_scalability(agents) for agents in SIZES),
+    Experiment(
+        "hmf/groups-battle",
+        "H-5c",
+        "Numbers of groups, Battle with 50 agents",
+        "Figure 5c",
+        "More groups are said to be better.",
+        _battle(50),
+        _by_groups((2, 8, 25)),
+        _BATTLE_COLUMNS,
+        claims=_against("kills", ("hmf, 25 groups",), ("hmf, 2 groups",)),
+    ),
+    Experiment(
+        "hmf/replay",
+        "H-A2",
+        "Groups of agents that are alike, Battle with 50 agents",
+        "Appendix, Figure 2",
+        "Agents in the colour of their group, which is found where an episode begins.",
+        _battle(50),
+        (_BATTLE_METHODS[1],),
+        _BATTLE_COLUMNS,
+        films=True,
+    ),
     Experiment(
         "hmf/spread",
         "H-3a",

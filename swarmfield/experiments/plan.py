@@ -55,18 +55,34 @@ def runs_of(
     """
     budget = task.budgets[scale]
     wanted = f"0:{budget.seeds}" if seeds is None else seeds
-    folder = root / scale / task.name / slug(arm.name)
+    folder, against = _folder(task, arm, scale, root), task.opponent
+    if task.enemy is not None:
+        against = str(_folder(task, task.enemy, scale, root))
     if not task.one_by_one:
-        return [_run(task, arm, budget, folder, wanted)]
+        return [_run(task, arm, budget, folder, wanted, against)]
     return [
-        _run(task, arm, budget, folder / f"seed{seed}", f"{seed}:{seed + 1}")
+        _run(task, arm, budget, folder / f"seed{seed}", f"{seed}:{seed + 1}", against)
         for seed in parse_seeds(wanted)
     ]
 
 
-def _run(task: Task, arm: Arm, budget: Budget, path: Path, seeds: str) -> PlannedRun:
+def enemies_of(task: Task, scale: Scale, root: Path) -> list[PlannedRun]:
+    """The run that makes a task's frozen opponent, if it has one of its own; see `runs_of`."""
+    if task.enemy is None:
+        return []
+    folder = _folder(task, task.enemy, scale, root)
+    return [_run(task, task.enemy, task.budgets[scale], folder, "0:1", task.opponent)]
+
+
+def _folder(task: Task, arm: Arm, scale: Scale, root: Path) -> Path:
+    return root / scale / task.name / slug(arm.name)
+
+
+def _run(
+    task: Task, arm: Arm, budget: Budget, path: Path, seeds: str, opponent: str | None
+) -> PlannedRun:
     env = dict(budget.env)
-    team = sides_of(make(task.environment, **env)).home
+    team = sides_of(make(task.environment, **env), arm.training.get("team")).home
 
     def with_shared(algorithm: str, own: Options) -> dict[str, Any]:
         known = options_for(algorithm, team)
@@ -81,12 +97,11 @@ def _run(task: Task, arm: Arm, budget: Budget, path: Path, seeds: str) -> Planne
         "evaluation_episodes": budget.episodes,
         "run_dir": path,
     }
-    if task.opponent is not None:
-        options["opponent"] = task.opponent
+    if opponent is not None:
+        options["opponent"] = opponent
     options |= arm.training
-    if (opponent := options.get("opponent")) in ALGORITHMS:
-        own = options.get("opponent_algo", {})
-        options["opponent_algo"] = with_shared(opponent, own)
+    if (other := options.get("opponent")) in ALGORITHMS:
+        options["opponent_algo"] = with_shared(other, options.get("opponent_algo", {}))
     job = make_job(arm.algorithm, task.environment, env=env, algo=algo, **options)
     words = [*_words(env, "env."), *_words(algo, "algo."), *_words(options)]
     return PlannedRun(task, arm.name, job, ["train", arm.algorithm, task.environment, *words])

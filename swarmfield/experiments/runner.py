@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from swarmfield.experiments.design import Experiment, Scale, Trial
-from swarmfield.experiments.plan import PlannedRun, runs_of
+from swarmfield.experiments.plan import PlannedRun, enemies_of, runs_of
 from swarmfield.training import run_folder
 from swarmfield.training.config import Job, from_dict, to_dict
 from swarmfield.training.json_files import read_object
@@ -71,8 +71,14 @@ def plan(
     planned = {
         one.path: one
         for experiment in experiments
-        for arm in experiment.arms
-        for one in runs_of(experiment.task, arm, scale, root, seeds)
+        for one in (
+            *enemies_of(experiment.task, scale, root),
+            *(
+                run
+                for arm in experiment.arms
+                for run in runs_of(experiment.task, arm, scale, root, seeds)
+            ),
+        )
     }
     for one in planned.values():
         _require_same(one)

@@ -1,5 +1,6 @@
 """The papers' experiments are complete, consistent, and can be trained at every scale."""
 
+import dataclasses
 from collections import defaultdict
 from pathlib import Path
 
@@ -44,11 +45,22 @@ def test_experiments_on_mixing_are_there_at_every_size() -> None:
 
 def test_experiments_on_hierarchies_are_there() -> None:
     found = [experiment.register for experiment in PAPERS["hmf"]]
-    assert found == ["H-3a", "H-3b", "H-3d", "H-5a", "H-5b", "H-5d", "H-A3"]
+    registered = ["H-3a", "H-3b", "H-3c", "H-3d", "H-4", "H-5a", "H-5b", "H-5c", "H-5d"]
+    assert sorted(set(found)) == [*registered, "H-A2", "H-A3"]
     for arm in EXPERIMENTS["hmf/bar"].arms:
         (run,) = runs_of(EXPERIMENTS["hmf/bar"].task, arm, "laptop", ROOT)
         assert run.job.config.algo.identity == "learned"
         assert run.job.config.algo.learning_rate == 2e-3
+
+
+def test_who_is_fought_is_trained_first_once_and_by_all_the_same() -> None:
+    enemy, *others = plan(find("hmf/battle-50") + find("hmf/groups-battle"), "smoke", ROOT)
+    assert enemy.arm == "enemy"
+    assert enemy.job.config.team == "blue"
+    assert enemy.job.config.seeds == "0:1"
+    assert len(others) == 8
+    assert all(one.job.config.opponent == str(enemy.path) for one in others)
+    assert all(one.job.config.team is None for one in others)
 
 
 def test_head_to_head_gives_both_learners_the_same_terms() -> None:
@@ -96,14 +108,17 @@ def test_methods_with_one_name_in_a_task_are_one(scale) -> None:
             for one in runs_of(experiment.task, arm, scale, ROOT):
                 commands[one.path].add(" ".join(one.command))
     assert all(len(each) == 1 for each in commands.values())
-    assert len(plan(EVERY, scale, ROOT)) == len(commands)
+    enemies = [one for one in plan(EVERY, scale, ROOT) if one.task.enemy and one.arm == "enemy"]
+    assert len(plan(EVERY, scale, ROOT)) == len(commands) + len(enemies)
 
 
 @pytest.mark.parametrize("scale", SCALES)
 def test_everything_planned_can_be_built(scale) -> None:
     """Options that do not go together are refused when a program is put together."""
-    for one in plan(EVERY, scale, ROOT, "0:1"):
-        assemble(one.job)
+    planned = {str(one.path): one.job for one in plan(EVERY, scale, ROOT, "0:1")}
+    for job in planned.values():
+        # Who is fought is trained first.
+        assemble(dataclasses.replace(job, frozen=planned.get(job.config.opponent)))
 
 
 def test_a_printed_command_is_the_job() -> None:
