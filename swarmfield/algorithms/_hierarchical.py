@@ -29,6 +29,7 @@ from swarmfield.algorithms._hierarchy import Judged, Supervisor, judge, members_
 from swarmfield.algorithms._q_loss import Inputs, Parts
 from swarmfield.batching import mean_of
 from swarmfield.mean_field import num_actions, observed_and_done, observed_size
+from swarmfield.mixing import Chosen
 from swarmfield.types import SwarmfieldError, TeamSpec
 
 
@@ -118,7 +119,7 @@ def _judge(
     setting: Setting,
     module: Supervisor,
     seen: Inputs,
-    chosen: Any,
+    chosen: Chosen,
     label: Integer[Array, "M N"],
 ) -> Judged:
     x = observed_and_done(seen.observation, chosen.actions, num_actions(setting.team))

@@ -27,8 +27,9 @@ def build(config: HMFConfig, team: TeamSpec, unpack: Unpack) -> Algorithm:
 
     Source: Yu et al. 2023, Eq. 9-16 and Algorithm 1. Departures: the top level learns the sum of
     Q_GRP instead of that of Q_GMF (`top="literal"`), since the printed losses together make the
-    weighted sum of Q_LOC -V; members' mean reward (`reward_agg="sum"`); parameters are shared by
-    agents and by groups; groups, which are not described, are rows one after the other.
+    weighted sum of Q_LOC -V; Q_GMF learns what the sum of Q_LOC leaves over, instead of both at
+    once (`fit="joint"`); members' mean reward (`reward_agg="sum"`); parameters are shared by agents
+    and by groups; groups, which are not described, are rows one after the other.
     """
     label = fixed_groups(team.num_agents, config.num_groups)
 
