@@ -14,6 +14,7 @@ from toy import Toy, ToyConfig
 from swarmfield import SwarmfieldError, evaluate, load, make
 from swarmfield.training.evaluate import Match, play_all
 from swarmfield.training.matchup import random_policy, sides_of
+from swarmfield.training.config import make_job
 from swarmfield.training.play import opposed
 from swarmfield.training.player import Player
 
@@ -167,6 +168,7 @@ def test_pursuit_is_played_against_random_prey(tmp_path: Path) -> None:
 def test_an_opponent_of_nobody_is_refused(kind: str) -> None:
     alone = object.__new__(Player)  # without having been trained
     object.__setattr__(alone, "environment", make("firefighter", num_agents=4))
+    object.__setattr__(alone, "job", make_job("iql", "firefighter"))
     with pytest.raises(SwarmfieldError, match="is cooperative and has none; leave the option out"):
         opposed(alone, kind)
 
