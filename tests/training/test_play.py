@@ -12,9 +12,9 @@ import tiny
 from toy import Toy, ToyConfig
 
 from swarmfield import SwarmfieldError, evaluate, load, make
+from swarmfield.training.config import make_job
 from swarmfield.training.evaluate import Match, play_all
 from swarmfield.training.matchup import random_policy, sides_of
-from swarmfield.training.config import make_job
 from swarmfield.training.play import opposed
 from swarmfield.training.player import Player
 
