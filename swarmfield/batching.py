@@ -102,6 +102,17 @@ def select(condition: Bool[Array, " E"], new: Any, old: Any) -> Any:
     return jax.tree.map(choose, new, old)
 
 
+def renewed(due: Bool[Array, " E"], renew: Callable[[], Any], kept: Any) -> Any:
+    """What is renewed where it is due, and kept elsewhere; nothing is computed where nothing is.
+
+    Args:
+        due: Where.
+        renew: Makes all anew, pytrees whose arrays lead with E.
+        kept: What was so far.
+    """
+    return jax.lax.cond(jnp.any(due), lambda: select(due, renew(), kept), lambda: kept)
+
+
 def mean_of(share: Float[Array, ...], values: PyTree) -> PyTree:
     """Means over leading axes; what has no share may be no number.
 

@@ -86,8 +86,7 @@ def choose(
     told, _ = parts.interaction.tell(
         actor.interaction, x, as_if_done(timestep, recorded), recorded.tracked
     )
-    centre, half = centre_and_half(parts.actions)
-    return centre + half * jnp.tanh(actor.head(join(x, told)))
+    return inside(parts.actions, actor.head(join(x, told)))
 
 
 def judge(
@@ -108,6 +107,12 @@ def judge(
 def centre_and_half(actions: Box) -> tuple[float, float]:
     """The middle of the actions' range, and half of its length."""
     return (actions.low + actions.high) / 2, (actions.high - actions.low) / 2
+
+
+def inside(box: Box, x: Float[Array, "N A"]) -> Float[Array, "N A"]:
+    """Actions of what an actor's last layer says: centre + half tanh(x)."""
+    centre, half = centre_and_half(box)
+    return centre + half * jnp.tanh(x)
 
 
 def examples_of(batch: Transitions) -> Examples:

@@ -10,18 +10,17 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from swarmfield.algorithms._descent import descent, towards
+from swarmfield.algorithms._descent import towards
 from swarmfield.algorithms._factored_loss import (
     FactoredLearner,
     Rule,
     gradient_of,
     steps_of,
 )
-from swarmfield.algorithms._perception import Senses
 from swarmfield.algorithms._q_config import QLearningConfig
-from swarmfield.algorithms._q_learning import new_network, q_learning
+from swarmfield.algorithms._q_learning import new_network, parts_of, q_learning
 from swarmfield.algorithms._q_loss import Parts
-from swarmfield.mean_field import MeanField, num_actions, with_identity
+from swarmfield.mean_field import MeanField
 from swarmfield.types import Algorithm, PRNGKey, TeamSpec, Transitions, Unpack
 
 
@@ -39,16 +38,10 @@ class FactoredConfig(QLearningConfig):
 def factored(
     config: FactoredConfig, team: TeamSpec, unpack: Unpack, field: MeanField, rule: Rule
 ) -> Algorithm:
-    """Parameter-shared Q-learning of what a mixer makes of the agents' values.
+    """Parameter-shared Q-learning of what a rule makes of the agents' values, on whole steps.
 
-    With q_i = Q(o_i, m_i, a_i), m_i a mean field, and f the mixer's value of the team,
-
-        loss = mean over steps of ((y - f(q)) / n)^2, y = sum_i r_i + gamma (1 - D) f_target(q'),
-
-    where q'_i is the target network's value of what agent i would choose next, as in
-    `q_learning`, D says that no member has a future, and n is the number of members: dividing by
-    it keeps steps of any team as large, and what is learned is the sum. Where values stay those
-    of agents, each has its own y_i and the loss is their mean.
+    q_i = Q(o_i, m_i, a_i), m_i a mean field; agents act by it as in `q_learning`. What is learned
+    of a mixer is said by `mixed`, of groups by `hierarchical`.
 
     Args:
         config: Its options.
@@ -65,13 +58,6 @@ def factored(
         init=partial(_init, parts, rule),
         update=partial(_update, parts, rule),
     )
-
-
-def parts_of(config: FactoredConfig, team: TeamSpec, unpack: Unpack, field: MeanField) -> Parts:
-    """What agents that are told who they are, if they are to be, are made of."""
-    told = with_identity(team, field, config.identity)
-    senses = Senses(team, unpack, config.trunk, told.tracker)
-    return Parts(config, senses, num_actions(team), told, descent(config))
 
 
 def _init(parts: Parts, rule: Rule, key: PRNGKey) -> FactoredLearner:

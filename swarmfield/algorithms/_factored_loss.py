@@ -129,7 +129,14 @@ def chosen_next(
 def mixed(mixer: Mixer) -> Rule:
     """The rule of a mixer: what it makes of values should be what it makes of them next.
 
-    With n the number of members, errors of a team's value are divided by it.
+    With f the mixer's value of the team,
+
+        loss = mean over steps of ((y - f(q)) / n)^2, y = sum_i r_i + gamma (1 - D) f_target(q'),
+
+    where q'_i is the target network's value of what agent i would choose next, as in
+    `q_learning`, D says that no member has a future, and n is the number of members: dividing by
+    it keeps steps of any team as large, and what is learned is the sum. Where values stay those
+    of agents, each has its own y_i and the loss is their mean.
     """
     return Rule(mixer.init, partial(_loss_of_mixed, mixer))
 

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Num
 
 from swarmfield.algorithms._descent import Descent
-from swarmfield.algorithms._deterministic_loss import centre_and_half
+from swarmfield.algorithms._deterministic_loss import inside
 from swarmfield.algorithms._joint_config import JointConfig
 from swarmfield.algorithms._joint_networks import Everybody, judge, judge_own
 from swarmfield.algorithms._perception import Senses, see_steps
@@ -94,8 +94,7 @@ def steps_of(parts: Parts, batch: Transitions) -> Steps:
 def best(parts: Parts, said: Float[Array, "N A"]) -> Num[Array, "N ..."]:
     """The action of what an actor says, its logits or what tanh takes."""
     if isinstance(parts.team.actions, Box):
-        centre, half = centre_and_half(parts.team.actions)
-        return centre + half * jnp.tanh(said)
+        return inside(parts.team.actions, said)
     return jnp.argmax(said, axis=-1).astype(jnp.int32)
 
 

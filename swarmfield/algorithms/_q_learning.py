@@ -61,9 +61,8 @@ def q_learning(
         field: The mean field every agent sees beside its observation, and beside who it is, if
             it is told.
     """
-    field = with_identity(team, field, config.identity)
-    senses = Senses(team, unpack, config.trunk, field.tracker)
-    parts = Parts(config, senses, num_actions(team), field, descent(config))
+    parts = parts_of(config, team, unpack, field)
+    field = parts.field
     return Algorithm(
         experience=config.replay("agents", config.batch_size),
         init=partial(_init, parts),
@@ -74,6 +73,13 @@ def q_learning(
         policy=player_of,
         groups=groups_of(field.groups, lambda recorded: recorded),
     )
+
+
+def parts_of(config: QLearningConfig, team: TeamSpec, unpack: Unpack, field: MeanField) -> Parts:
+    """What agents that are told who they are, if they are to be, are made of."""
+    told = with_identity(team, field, config.identity)
+    senses = Senses(team, unpack, config.trunk, told.tracker)
+    return Parts(config, senses, num_actions(team), told, descent(config))
 
 
 def new_network(parts: Parts, key: PRNGKey) -> QNetwork:

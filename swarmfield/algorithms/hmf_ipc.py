@@ -11,18 +11,13 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from swarmfield import mean_field
-from swarmfield.algorithms._factored import factored, parts_of
-from swarmfield.algorithms._hierarchical import (
-    Setting,
-    View,
-    hierarchical,
-    of_own_group,
-    together,
-)
+from swarmfield.algorithms._factored import factored
+from swarmfield.algorithms._hierarchical import Setting, View, hierarchical, of_own_group, together
 from swarmfield.algorithms._hierarchical_config import HierarchyConfig
 from swarmfield.algorithms._hierarchy import values_alike
 from swarmfield.algorithms._meeting import Meeting, act_and_meet, begin_meeting
 from swarmfield.algorithms._options import NOT_NEGATIVE, require
+from swarmfield.algorithms._q_learning import parts_of
 from swarmfield.distributions import mask_illegal
 from swarmfield.mean_field.consistency import ConsistencyConfig, Likeness
 from swarmfield.options import LARGEST_FLOAT

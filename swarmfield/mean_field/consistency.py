@@ -21,7 +21,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, UInt8
 
-from swarmfield.batching import flat_batched, select
+from swarmfield.batching import flat_batched, renewed
 from swarmfield.mean_field.clustering import (
     farthest_first,
     group_means,
@@ -159,7 +159,4 @@ def _assign_where_due(
         found = k_means(points, alive, start, ITERATIONS)
         return numbered(found, in_order(found.centre)).label.astype(jnp.uint8)
 
-    def assign() -> UInt8[Array, "E N"]:
-        return select(due, jax.vmap(one)(points, alive, keys), label)
-
-    return jax.lax.cond(jnp.any(due), assign, lambda: label)
+    return renewed(due, lambda: jax.vmap(one)(points, alive, keys), label)

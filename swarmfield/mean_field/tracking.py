@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, UInt8
 
-from swarmfield.batching import flat_batched, select
+from swarmfield.batching import flat_batched, renewed
 from swarmfield.mean_field import representation
 from swarmfield.mean_field.clustering import (
     Clusters,
@@ -148,10 +148,9 @@ def _assign_where_due(
     due = memory.age % config.interval == 0
 
     def assign() -> Clusters:
-        found = jax.vmap(partial(_assign, config))(alive, z, kept, memory.age, keys)
-        return select(due, found, kept)
+        return jax.vmap(partial(_assign, config))(alive, z, kept, memory.age, keys)
 
-    return jax.lax.cond(jnp.any(due), assign, lambda: kept)
+    return renewed(due, assign, kept)
 
 
 def _assign(

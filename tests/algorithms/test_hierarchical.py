@@ -3,7 +3,6 @@
 import dataclasses
 from functools import cache
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -14,11 +13,11 @@ from toy import NUM_ACTIONS
 
 from swarmfield import mean_field
 from swarmfield.algorithms import ALGORITHMS
-from swarmfield.algorithms._factored import parts_of
 from swarmfield.algorithms._factored_loss import gradient_of, steps_of
 from swarmfield.algorithms._hierarchical import Setting, hierarchical
 from swarmfield.algorithms._hierarchy import judge, members_of, supervisor, values_alike
 from swarmfield.algorithms._perception import Recorded
+from swarmfield.algorithms._q_learning import parts_of
 from swarmfield.algorithms.hmf import fixed_groups
 from swarmfield.mean_field.consistency import Membership
 from swarmfield.types import SwarmfieldError
@@ -417,13 +416,7 @@ def greedy_after_learning(top: str, reward_agg: str) -> np.ndarray:
     def learn(learner, key):
         return algorithm.update(learner, make_one(key), key, PROGRESS)[0], None
 
-    arrays, static = eqx.partition(learner, eqx.is_array)
-
-    def learn_arrays(arrays, key):
-        return eqx.filter(learn(eqx.combine(arrays, static), key)[0], eqx.is_array), None
-
-    keys = jax.random.split(KEY, 1000)
-    learned = eqx.combine(jax.lax.scan(learn_arrays, arrays, keys)[0], static)
+    learned, _ = jax.lax.scan(learn, learner, jax.random.split(KEY, 1000))
     q = learned.network(unpack_ones(), None)
     return np.asarray(q[:2])
 
