@@ -19,7 +19,7 @@ from jaxtyping import Array, Float, Key, Num, PyTree
 from swarmfield.convolution import convolve
 from swarmfield.types import Observation, PRNGKey, TeamSpec
 
-TrunkName = Literal["mlp", "mfrl"]
+TrunkName = Literal["mlp", "wide", "mfrl"]
 
 
 class Linear(eqx.Module):
@@ -100,20 +100,22 @@ class Conv(eqx.Module):
 
 
 class TrunkShape(NamedTuple):
-    """Sizes of a trunk: convolutions and their channels, width of the view's embedding.
+    """Sizes of a trunk: convolutions and their channels, widths of what both parts become.
 
     `chunk` agents at once keep what its layers compute in a CPU's cache.
     """
 
     num_convolutions: int
     channels: int
-    width: int
+    view: int
+    features: int
     chunk: int
 
 
 TRUNKS: dict[TrunkName, TrunkShape] = {
-    "mlp": TrunkShape(0, 0, 128, 4096),
-    "mfrl": TrunkShape(2, 32, 256, 256),
+    "mlp": TrunkShape(0, 0, 128, 32, 4096),
+    "wide": TrunkShape(0, 0, 128, 128, 4096),
+    "mfrl": TrunkShape(2, 32, 256, 32, 256),
 }
 
 
@@ -124,7 +126,8 @@ def agents_at_once(name: TrunkName) -> int:
 
 def trunk_size(name: TrunkName, team: TeamSpec) -> int:
     """Numbers that a team's trunk returns."""
-    return (0 if team.view is None else TRUNKS[name].width) + (32 if team.features else 0)
+    shape = TRUNKS[name]
+    return (0 if team.view is None else shape.view) + (shape.features if team.features else 0)
 
 
 class Glimpse(NamedTuple):
@@ -144,12 +147,13 @@ class Glimpse(NamedTuple):
 class Trunk(eqx.Module):
     """Reads the views and the feature vectors of agents, side by side.
 
-    The view goes through convolutions, is flattened and embedded; the features are embedded
-    into 32 numbers; a missing part is left out. By name:
+    The view goes through convolutions, is flattened and embedded; the features are embedded; a
+    missing part is left out. By name:
 
+    - `mfrl`: two valid 3 x 3 convolutions of 32 channels, 256 numbers for the view, 32 for the
+      features, as in the reference code of mean-field Q-learning.
     - `mlp`: no convolution, 128 numbers for the view; a tenth of the arithmetic.
-    - `mfrl`: two valid 3 x 3 convolutions of 32 channels, 256 numbers for the view, as in the
-      reference code of mean-field Q-learning.
+    - `wide`: the same, and 128 numbers for the features, for where these are all there is.
     """
 
     convolutions: tuple[Conv, ...]
@@ -166,9 +170,9 @@ class Trunk(eqx.Module):
                 key_convolutions, key_one = jax.random.split(key_convolutions)
                 self.convolutions += (Conv(channels, shape.channels, key_one),)
                 height, width, channels = height - 2, width - 2, shape.channels
-            self.view = linear(height * width * channels, shape.width, key_view)
+            self.view = linear(height * width * channels, shape.view, key_view)
         if team.features > 0:
-            self.features = linear(team.features, 32, key_features)
+            self.features = linear(team.features, shape.features, key_features)
 
     @property
     def size(self) -> int:

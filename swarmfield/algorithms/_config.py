@@ -22,7 +22,8 @@ class LearningConfig:
     gamma: float = 0.95
     """Discount of future reward, in [0, 1]."""
     trunk: TrunkName = "mlp"
-    """How a view is read: `mfrl` is the reference code's convolutions, `mlp` is cheaper."""
+    """How observations are read: `mfrl` is the reference code's convolutions of a view, `mlp` is
+    cheaper, `wide` gives features four times the room, for where there is no view."""
     max_gradient_norm: float = 10.0
     """Gradients are scaled down to this global norm, > 0."""
 

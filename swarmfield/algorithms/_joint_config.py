@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from swarmfield.algorithms._deterministic_config import DeterministicConfig
 from swarmfield.algorithms._options import NOT_NEGATIVE, POSITIVE, require
@@ -13,6 +14,8 @@ from swarmfield.options import LARGEST_FLOAT
 class JointConfig(DeterministicConfig):
     """Options of methods whose critics read what everybody saw and did."""
 
+    trunk: Literal["mlp"] = "mlp"
+    """How observations are read: all in a row, by actors and critics alike."""
     learning_rate: float = 1e-3
     """Adam's step size for the critics at the start, > 0."""
     actor_learning_rate: float = 1e-3

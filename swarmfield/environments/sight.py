@@ -12,6 +12,8 @@ from jaxtyping import Array, Float, Int
 from swarmfield.chunks import in_chunks
 
 _PAIRS_AT_ONCE = 2**20
+_FEW = 24
+"""Of 19 the nearest six are found in a third of the time by comparing all, of 49 not."""
 
 
 def number_seen(there_are: int, sees: int | None) -> int:
@@ -43,8 +45,18 @@ def see_others(
 
 
 def nearest(vectors: Float[Array, "M 2"], number: int) -> Int[Array, " K"]:
-    """Which of them are the shortest, the very shortest first."""
-    return jax.lax.top_k(-jnp.sum(vectors**2, axis=-1), number)[1]
+    """Which of them are the shortest, the very shortest first; of equals the first.
+
+    A few are compared each with each, which takes a processor a fifth of the time of sorting them.
+    """
+    length = jnp.sum(vectors**2, axis=-1)
+    if length.shape[0] > _FEW:
+        return jax.lax.top_k(-length, number)[1]
+    index = jnp.arange(length.shape[0])
+    is_first = index[None] < index[:, None]
+    is_before = (length[None] < length[:, None]) | ((length[None] == length[:, None]) & is_first)
+    rank = jnp.sum(is_before, axis=1)
+    return jnp.zeros(number, jnp.int32).at[rank].set(index, mode="drop")
 
 
 def for_all_pairs(function: Callable[[Any], Any], inputs: Any, num_others: int) -> Any:

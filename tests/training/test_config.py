@@ -157,6 +157,11 @@ def test_values_of_another_type_are_refused(options, named: str) -> None:
     assert named in refused(**options)
 
 
+def test_a_method_that_reads_views_flat_has_no_other_trunk() -> None:
+    message = refused("maddpg", "spread", algo={"trunk": "mfrl"})
+    assert "trunk is 'mfrl', but must be one of: mlp" in message
+
+
 def test_whole_numbers_may_be_written_as_floats() -> None:
     job = make_job("iql", "battle", env_steps=1.6e5, algo={"capacity": 1e4})
     assert job.config.env_steps == 160_000
