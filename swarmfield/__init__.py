@@ -7,6 +7,7 @@ from swarmfield.training.play import duel, evaluate
 from swarmfield.training.player import Player, load
 from swarmfield.training.recording import write_replay
 from swarmfield.training.runs import Run, resume, train
+from swarmfield.training.scripted import scripted
 from swarmfield.types import SwarmfieldError
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "make",
     "plot",
     "resume",
+    "scripted",
     "train",
     "write_replay",
 ]

@@ -7,7 +7,8 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from swarmfield.command_line import (
+from swarmfield.command_line import parse, run_and_rest, runs_and_rest, take_config_file
+from swarmfield.command_options import (
     EvaluateOptions,
     ExperimentOptions,
     LeagueOptions,
@@ -16,10 +17,7 @@ from swarmfield.command_line import (
     ReplayOptions,
     ReportOptions,
     ResumeOptions,
-    parse,
-    run_and_rest,
-    runs_and_rest,
-    take_config_file,
+    ScriptedOptions,
 )
 from swarmfield.console import print_evaluations
 from swarmfield.options import suggest
@@ -134,8 +132,8 @@ def _train(arguments: list[str]) -> None:
 def _job_of(arguments: list[str]) -> Any:
     from swarmfield.algorithms import ALGORITHMS
     from swarmfield.environments import find, is_known
-    from swarmfield.training.command_options import parse_training
     from swarmfield.training.config import Job, read_job
+    from swarmfield.training.train_options import parse_training
 
     algorithm, environment, rest = _two_names(arguments)
     if is_known(algorithm) and environment in ALGORITHMS:
@@ -196,6 +194,12 @@ def _league(arguments: list[str]) -> None:
     commands.league(arguments)
 
 
+def _scripted(arguments: list[str]) -> None:
+    from swarmfield.training import commands
+
+    commands.scripted(arguments)
+
+
 def _replay(arguments: list[str]) -> None:
     from swarmfield.training.recording import write_replay
 
@@ -253,6 +257,7 @@ COMMANDS: dict[str, tuple[Callable[[list[str]], Any], str, Any]] = {
         "RUN RUN ... [--episodes N] [--seeds first|all] [--output DIR] [--env.X ...]",
         LeagueOptions,
     ),
+    "scripted": (_scripted, "ENVIRONMENT [--episodes N] [--env.X ...]", ScriptedOptions),
     "replay": (_replay, "RUN [--format html|gif|mp4] [--colour-by group|team]", ReplayOptions),
     "plot": (_plot, "RUN [RUN ...] [--output FILE]", PlotOptions),
     "experiment": (

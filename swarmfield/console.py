@@ -17,11 +17,12 @@ def print_evaluations(summary: dict[str, Any]) -> None:
 def print_players(players: Iterable[tuple[str, dict[str, Any]]]) -> None:
     """One line a player: its figures."""
     for player, figures in players:
-        told = "  ".join(f"{key} {_short(value)}" for key, value in figures.items())
+        told = "  ".join(f"{key} {short(value)}" for key, value in figures.items())
         print(f"  {player:<10}{told}")
 
 
-def _short(value: Any) -> str:
+def short(value: Any) -> str:
+    """A figure with at most three decimals."""
     if value is None:
         return "-"
     return f"{value:.3f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)

@@ -17,7 +17,7 @@ import tiny
 
 import swarmfield
 from swarmfield import SwarmfieldError
-from swarmfield.command_line import EvaluateOptions, LeagueOptions, PlayOptions
+from swarmfield.command_options import EvaluateOptions, LeagueOptions, PlayOptions
 from swarmfield.training.config import TrainConfig
 
 ALGO = {"batch_size": 32, "warmup": 0, "capacity": 2000}

@@ -5,7 +5,8 @@ from __future__ import annotations
 import shlex
 
 from swarmfield import experiments
-from swarmfield.command_line import ExperimentOptions, ReportOptions, parse
+from swarmfield.command_line import parse
+from swarmfield.command_options import ExperimentOptions, ReportOptions
 from swarmfield.experiments import report as reports
 from swarmfield.experiments import runner
 from swarmfield.types import SwarmfieldError

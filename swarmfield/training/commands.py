@@ -1,4 +1,4 @@
-"""The commands `evaluate`, `duel` and `league`."""
+"""The commands `evaluate`, `duel`, `league` and `scripted`."""
 
 from __future__ import annotations
 
@@ -7,21 +7,18 @@ import re
 from pathlib import Path
 from typing import Any
 
-from swarmfield.command_line import (
-    EvaluateOptions,
-    LeagueOptions,
-    PlayOptions,
-    parse,
-    run_and_rest,
-    runs_and_rest,
-)
-from swarmfield.console import print_players
+from swarmfield.command_line import parse, run_and_rest, runs_and_rest
+from swarmfield.command_options import EvaluateOptions, LeagueOptions, PlayOptions, ScriptedOptions
+from swarmfield.console import print_players, short
+from swarmfield.environments import find, make
 from swarmfield.tables import print_table
 from swarmfield.training import league as leagues
 from swarmfield.training import play, run_folder
+from swarmfield.training import scripted as players
 from swarmfield.training.config import from_dict
 from swarmfield.training.entrants import folders_of
 from swarmfield.training.standings import cross_table, rating_table
+from swarmfield.types import SwarmfieldError
 
 PLAYERS = ("learner", "opponent")
 
@@ -55,6 +52,29 @@ def league(arguments: list[str]) -> None:
     print(f"tables          {folder / leagues.MARKDOWN_FILE}")
     print(f"picture         {folder / leagues.PICTURE_FILE}")
     print(f"figures         {folder / leagues.JSON_FILE}")
+
+
+def scripted(arguments: list[str]) -> None:
+    """Let scripted players play, and print what it came to."""
+    if not arguments or arguments[0].startswith("-"):
+        raise SwarmfieldError(
+            "scripted needs an environment first, such as `swarmfield scripted spread`; "
+            "`swarmfield list environments` names them."
+        )
+    name, *rest = arguments
+    kind = find(name).config
+    options = dataclasses.make_dataclass(
+        ScriptedOptions.__name__, [("env", kind, kind())], bases=(ScriptedOptions,), frozen=True
+    )
+    given = vars(parse(options, rest, f"swarmfield scripted {name}"))
+    env = dataclasses.asdict(given.pop("env"))
+    earned = players.scripted(name, env=env, **given)
+    print(make(name, **env).description)
+    head = list(next(iter(earned.values())))
+    print_table(
+        ["player", *head],
+        [[player, *map(short, figures.values())] for player, figures in earned.items()],
+    )
 
 
 def _parse_play(

@@ -15,7 +15,7 @@ from swarmfield.environments.bar_reference import (
     value_of_chance,
 )
 from swarmfield.environments.conformance import check_environment
-from swarmfield.environments.scripted import reference_returns
+from swarmfield.environments.scripted import play_scripted
 from swarmfield.types import SwarmfieldError
 
 KEY = jax.random.key(0)
@@ -107,13 +107,13 @@ def test_what_chance_is_worth():
 )
 def test_scripted_people_earn_what_they_should(policy, expected, within):
     world = make("bar")
-    returns = reference_returns(world, POLICIES[policy], 600, KEY)
+    returns = play_scripted(world, POLICIES[policy], 600, KEY).returns
     assert float(returns.mean()) / (100 * 50) == pytest.approx(expected, abs=within)
 
 
 def test_a_coin_is_nearly_the_best_chance():
     world = make("bar")
-    returns = reference_returns(world, POLICIES["random"], 600, KEY)
+    returns = play_scripted(world, POLICIES["random"], 600, KEY).returns
     assert float(returns.mean()) / (100 * 50) == pytest.approx(0.478, abs=5e-3)
 
 

@@ -11,7 +11,7 @@ from swarmfield.environments import make
 from swarmfield.environments.conformance import check_environment
 from swarmfield.environments.firefighter import FirefighterState
 from swarmfield.environments.firefighter_reference import POLICIES
-from swarmfield.environments.scripted import reference_returns
+from swarmfield.environments.scripted import play_scripted
 from swarmfield.types import SwarmfieldError
 
 KEY = jax.random.key(0)
@@ -179,7 +179,7 @@ REFERENCE = {
 def test_scripted_fighters_earn_what_is_known(setting, name):
     topology, max_steps, sequential = setting
     world = make("firefighter", topology=topology, max_steps=max_steps, sequential=sequential)
-    returns = reference_returns(world, POLICIES[name], 40, KEY)
+    returns = play_scripted(world, POLICIES[name], 40, KEY).returns
     mean, spread = REFERENCE[setting][name]
     error = np.hypot(spread / np.sqrt(20), float(returns.std()) / np.sqrt(40))
     assert abs(float(returns.mean()) - mean) < 4 * error

@@ -11,7 +11,7 @@ from swarmfield.environments import make
 from swarmfield.environments.conformance import check_environment
 from swarmfield.environments.miners import STRENGTH, MinersState
 from swarmfield.environments.miners_reference import POLICIES
-from swarmfield.environments.scripted import reference_returns
+from swarmfield.environments.scripted import play_scripted
 from swarmfield.types import Box, SwarmfieldError
 
 KEY = jax.random.key(0)
@@ -159,7 +159,7 @@ def test_scripted_miners_earn_what_they_should() -> None:
     """Over 100 episodes of 100 cells; a return is four times what was gained."""
     world = make("miners")
     gain = {
-        name: float(reference_returns(world, policy, 100, KEY).mean()) / 4
+        name: float(play_scripted(world, policy, 100, KEY).returns.mean()) / 4
         for name, policy in POLICIES.items()
     }
     assert gain["even"] == pytest.approx(0, abs=1e-3)

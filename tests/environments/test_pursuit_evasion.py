@@ -11,6 +11,7 @@ from swarmfield.environments import make
 from swarmfield.environments.conformance import check_environment
 from swarmfield.environments.motion import Motion, move_all
 from swarmfield.environments.pursuit_evasion_reference import POLICIES, heading_to
+from swarmfield.environments.scripted import play_scripted
 from swarmfield.types import Box, Discrete, SwarmfieldError
 
 KEY = jax.random.key(0)
@@ -155,34 +156,19 @@ def test_spaces():
     assert make("pursuit_evasion", dynamics="steered").teams[0].actions == Box(2, -1.0, 1.0)
 
 
-def captures(world, choose, num_episodes: int = 100) -> float:
-    """The share of episodes in which the evader is caught."""
-
-    def play(key):
-        key_reset, key_play = jax.random.split(key)
-
-        def step(carry, key):
-            state, caught = carry
-            key_choose, key_step = jax.random.split(key)
-            actions = {"pursuers": choose(world, state, key_choose)}
-            state, timesteps = world.step(key_step, state, actions)
-            return (state, caught | jnp.any(timesteps["pursuers"].terminated)), None
-
-        state, _ = world.reset(key_reset)
-        keys = jax.random.split(key_play, world.max_steps)
-        return jax.lax.scan(step, (state, jnp.zeros((), bool)), keys)[0][1]
-
-    return float(jax.jit(jax.vmap(play))(jax.random.split(KEY, num_episodes)).mean())
-
-
 def test_who_surrounds_catches_more_than_who_chases():
     """It is twice as fast, and on the torus nobody catches it alone."""
     world = make("pursuit_evasion")
-    shares = {name: captures(world, choose) for name, choose in POLICIES.items()}
+    played = {name: play_scripted(world, choose, 100, KEY) for name, choose in POLICIES.items()}
+    shares = {name: float(each.measures["captured"].mean()) for name, each in played.items()}
     assert shares["random"] < 0.05
     assert shares["stay"] < 0.05
     assert shares["random"] < shares["chase"] < 0.5
     assert shares["ring"] > 0.85
+    assert played["random"].length.tolist() == [200] * 100
+    was_caught = played["ring"].measures["captured"] == 1
+    assert (played["ring"].length[was_caught] < 200).mean() > 0.9
+    assert (played["ring"].length[~was_caught] == 200).all()
 
 
 def test_headings_are_the_nearest():

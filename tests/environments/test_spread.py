@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from swarmfield.environments import make, sight
 from swarmfield.environments.conformance import check_environment
-from swarmfield.environments.scripted import reference_returns
+from swarmfield.environments.scripted import play_scripted
 from swarmfield.environments.spread import Spread, SpreadConfig, contact
 from swarmfield.environments.spread_reference import POLICIES, assigned
 from swarmfield.types import Box, SwarmfieldError
@@ -198,7 +198,7 @@ class WithoutCollisions(Spread):
 def test_scripted_agents_cover_as_much_as_they_should(policy, expected, within):
     """Of the distance alone; the random one's is known, and the assignment's is to be near -19."""
     world = WithoutCollisions(SpreadConfig())
-    returns = reference_returns(world, POLICIES[policy], 300, KEY) / 6
+    returns = play_scripted(world, POLICIES[policy], 300, KEY).returns / 6
     assert float(returns.mean()) == pytest.approx(expected, abs=within)
 
 

@@ -1,0 +1,104 @@
+"""Options of the commands, but for those of training."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class ResumeOptions:
+    """Go on with a run."""
+
+    env_steps: int | None = None
+    """Train up to this many environment steps in total instead."""
+
+
+@dataclass(frozen=True)
+class ScriptedOptions:
+    """Options of scripted players' episodes."""
+
+    episodes: int = 100
+    """Of each player; learned ones are greedy and swap sides in half of them."""
+    evaluation_seed: int = 0
+    """Decides the episodes."""
+
+
+@dataclass(frozen=True)
+class PlayOptions(ScriptedOptions):
+    """Options of evaluations, duels and leagues."""
+
+    which: Literal["last", "best"] = "last"
+    """The newest checkpoint, or the best in evaluation."""
+
+
+@dataclass(frozen=True)
+class EvaluateOptions(PlayOptions):
+    """Options of an evaluation."""
+
+    opponent: str | None = None
+    """`self`, `random` or a run's folder; the one it was trained against if not given, or by
+    its name if it is an algorithm that learned too."""
+    seed: int | None = None
+    """Which of several seeds; the first if not given."""
+
+
+@dataclass(frozen=True)
+class LeagueOptions(PlayOptions):
+    """Options of a league."""
+
+    seeds: Literal["first", "all"] = "first"
+    """Of a run with several seeds the first takes part, or all, each as a player of its own."""
+    output: Path | None = None
+    """Folder to write to; `league`, or the next such name that is free, if not given. One that
+    holds the same league is gone on with."""
+
+
+@dataclass(frozen=True)
+class ReplayOptions:
+    """Options of a replay."""
+
+    format: Literal["html", "gif", "mp4"] = "html"
+    """A page with a player, or a film."""
+    colour_by: Literal["group", "team"] | None = None
+    """Colour agents by group or by team; by group where there are groups if not given."""
+    which: Literal["last", "best"] = "last"
+    """The newest checkpoint, or the best in evaluation."""
+    seed: int | None = None
+    """Which of several seeds; the first if not given."""
+    evaluation_seed: int = 0
+    """Decides the episode."""
+
+
+@dataclass(frozen=True)
+class PlotOptions:
+    """Options of a plot."""
+
+    output: Path | None = None
+    """File to write (.png, .svg or .pdf); the first run's learning_curve.png if not given, or
+    its comparison.png for several."""
+
+
+@dataclass(frozen=True)
+class ExperimentOptions:
+    """Options of running experiments."""
+
+    scale: Literal["smoke", "laptop", "paper"] = "laptop"
+    """Minutes, to see that all works; hours on a CPU; or the paper's sizes, for a GPU."""
+    seeds: str | None = None
+    """Seeds such as 5:10 (5 to 9), which need another --root; the scale's if not given."""
+    root: Path = Path("experiments")
+    """Folder of all experiments' runs; what is there already is kept."""
+
+
+@dataclass(frozen=True)
+class ReportOptions:
+    """Options of a report."""
+
+    scale: Literal["smoke", "laptop", "paper"] = "laptop"
+    """Of the runs to report on."""
+    root: Path = Path("experiments")
+    """Folder of all experiments' runs."""
+    output: Path | None = None
+    """Folder to write to; `report` beside the runs if not given."""
