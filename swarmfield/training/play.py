@@ -121,7 +121,8 @@ def require_interchangeable(environment: Environment) -> None:
     if not environment.interchangeable:
         raise SwarmfieldError(
             f"The sides of {environment.name!r} are not interchangeable, so players who swap them "
-            "cannot meet in it; evaluate each run against the same opponent."
+            "cannot meet in it; evaluate each run against the same opponent, or a run of the other "
+            "side, by `swarmfield evaluate RUN --opponent OTHER`."
         )
 
 
