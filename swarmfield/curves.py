@@ -41,6 +41,9 @@ class Curve(NamedTuple):
 def curve(rows: Iterable[Row], measure: str) -> Curve:
     """One measure over environment steps, summarised over seeds.
 
+    A run's last report may be of a few steps, in which only episodes that were over early end:
+    returns of less than half the steps of the report before are left out.
+
     Args:
         rows: Rows of `metrics.jsonl`; those without the measure are passed over.
         measure: Its key.
@@ -56,10 +59,17 @@ def curve(rows: Iterable[Row], measure: str) -> Curve:
             continue
         table.setdefault(row["env_steps"], {})[row.get("seed", 0)] = value
     steps = sorted(table)
+    if measure.startswith("return/") and _ends_in_a_stub(steps):
+        steps.pop()
     points = [over_seeds(np.array(list(table[step].values()), np.float64)) for step in steps]
     middle, low, high = np.array(points, np.float64).reshape(-1, 3).T
     num_seeds = len({seed for seeds in table.values() for seed in seeds})
     return Curve(np.array(steps, np.float64), middle, low, high, num_seeds, skipped)
+
+
+def _ends_in_a_stub(steps: Sequence[int | float]) -> bool:
+    """Whether the last report is of less than half the steps of the one before."""
+    return len(steps) > 2 and steps[-1] - steps[-2] < (steps[-2] - steps[-3]) / 2
 
 
 def over_seeds(scores: Float[np.ndarray, " S"]) -> tuple[float, float, float]:

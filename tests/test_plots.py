@@ -73,6 +73,19 @@ def test_values_that_are_not_finite_are_counted_and_left_out():
     assert drawn.skipped == 2
 
 
+@pytest.mark.parametrize(("last", "drawn"), [(400, False), (500, True), (1000, True)])
+def test_returns_of_a_short_last_report_are_left_out(last: int, drawn: bool) -> None:
+    """Only episodes that were over early end in it."""
+    rows = [{**row, "reward/learner": 1.0} for row in rows_of()]
+    for row in rows:
+        row["env_steps"] = min(row["env_steps"], 2000 + last)
+    expected = [1000, 2000] + [2000 + last] * drawn
+    np.testing.assert_array_equal(curve(rows, "return/learner").env_steps, expected)
+    np.testing.assert_array_equal(
+        curve(rows, "reward/learner").env_steps, [1000, 2000, 2000 + last]
+    )
+
+
 def test_panels_hold_returns_evaluations_and_losses():
     evaluation = {
         f"evaluation/{player}/{name}": 1.0
