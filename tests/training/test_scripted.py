@@ -7,6 +7,7 @@ import pytest
 import swarmfield
 from swarmfield import SwarmfieldError, cli
 from swarmfield.environments import ENVIRONMENTS, make
+from swarmfield.environments import scripted as playing
 from swarmfield.environments.references import SCRIPTED, scripted_players
 
 SHORT = {"num_agents": 3, "max_steps": 5}
@@ -29,6 +30,13 @@ def test_a_seed_decides_the_episodes() -> None:
     )
     assert first == again
     assert first["nothing"]["return_mean"] != other["nothing"]["return_mean"]
+
+
+def test_how_many_are_played_at_once_changes_nothing(monkeypatch) -> None:
+    whole = swarmfield.scripted("spread", episodes=5, env=SHORT)
+    monkeypatch.setattr(playing, "_AGENTS_AT_ONCE", 6)
+    for player, figures in swarmfield.scripted("spread", episodes=5, env=SHORT).items():
+        assert figures == pytest.approx(whole[player], rel=1e-5)
 
 
 @pytest.mark.parametrize("name", SCRIPTED)
