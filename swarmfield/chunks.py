@@ -11,6 +11,9 @@ from jaxtyping import Array, PyTree
 
 from swarmfield.types import PRNGKey
 
+AGENTS_AT_ONCE = 2**18
+"""Agents of all episodes that are played together; more are played one group after another."""
+
 
 def in_chunks(function: Callable[[PyTree], PyTree], inputs: PyTree, chunk: int) -> PyTree:
     """A function of a batch, applied a chunk at a time: bounds memory, not results.

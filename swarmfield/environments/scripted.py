@@ -9,16 +9,12 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from swarmfield.chunks import in_chunks
+from swarmfield.chunks import AGENTS_AT_ONCE, in_chunks
 from swarmfield.environments.wrappers import episode_over
 from swarmfield.types import Environment, PRNGKey, Timestep
 
 Choose = Callable[[Any, Any, PRNGKey], Array]
 """`(environment, state, key) -> actions` of the only team."""
-
-
-_AGENTS_AT_ONCE = 2**18
-"""Of all episodes that are played together."""
 
 
 class Played(NamedTuple):
@@ -72,6 +68,6 @@ def play_scripted(world: Environment, choose: Choose, num_episodes: int, key: PR
         last = jax.lax.while_loop(lambda now: ~now.over, step, first)
         return Played(last.returns, dict(last.timestep.measures), last.length)
 
-    at_once = max(1, _AGENTS_AT_ONCE // team.num_agents)
+    at_once = max(1, AGENTS_AT_ONCE // team.num_agents)
     keys = jax.random.split(key, num_episodes)
     return jax.jit(lambda keys: in_chunks(jax.vmap(play), keys, at_once))(keys)

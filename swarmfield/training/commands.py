@@ -62,10 +62,7 @@ def scripted(arguments: list[str]) -> None:
             "`swarmfield list environments` names them."
         )
     name, *rest = arguments
-    kind = find(name).config
-    options = dataclasses.make_dataclass(
-        ScriptedOptions.__name__, [("env", kind, kind())], bases=(ScriptedOptions,), frozen=True
-    )
+    options = _with_env(ScriptedOptions, find(name).config())
     given = vars(parse(options, rest, f"swarmfield scripted {name}"))
     env = dataclasses.asdict(given.pop("env"))
     earned = players.scripted(name, env=env, **given)
@@ -89,9 +86,7 @@ def _parse_play(
     """
     folder, _ = run_folder.named(run_path)
     trained = from_dict(run_folder.open_existing(folder).read_config()).config.env
-    extended = dataclasses.make_dataclass(
-        options.__name__, [("env", type(trained), trained)], bases=(options,), frozen=True
-    )
+    extended = _with_env(options, trained)
     parsed = vars(parse(extended, arguments, f"swarmfield {command} {run_path}"))
     given = {re.split("[ =]", word)[0].replace("_", "-") for word in arguments}
     changed = {
@@ -100,3 +95,10 @@ def _parse_play(
         if {"--env." + name.replace("_", "-"), "--env.no-" + name.replace("_", "-")} & given
     }
     return {**parsed, "env": changed}
+
+
+def _with_env(options: type[Any], env: Any) -> type[Any]:
+    """Options with an environment's beside them, whose defaults are given."""
+    return dataclasses.make_dataclass(
+        options.__name__, [("env", type(env), env)], bases=(options,), frozen=True
+    )

@@ -11,14 +11,12 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from swarmfield.batching import for_each, select
+from swarmfield.chunks import AGENTS_AT_ONCE
 from swarmfield.compiler import Options, compiler_options
 from swarmfield.environments.wrappers import episode_over
 from swarmfield.statistics import summarize_episodes
 from swarmfield.training.matchup import Policy, Sides, act_both, begin_both, env_keys
 from swarmfield.types import Environment, PRNGKey, Timestep
-
-AGENTS_AT_ONCE = 2**18
-"""Agents of all parallel episodes together: more episodes are played one group after another."""
 
 
 class Match(NamedTuple):

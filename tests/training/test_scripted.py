@@ -34,7 +34,7 @@ def test_a_seed_decides_the_episodes() -> None:
 
 def test_how_many_are_played_at_once_changes_nothing(monkeypatch) -> None:
     whole = swarmfield.scripted("spread", episodes=5, env=SHORT)
-    monkeypatch.setattr(playing, "_AGENTS_AT_ONCE", 6)
+    monkeypatch.setattr(playing, "AGENTS_AT_ONCE", 6)
     for player, figures in swarmfield.scripted("spread", episodes=5, env=SHORT).items():
         assert figures == pytest.approx(whole[player], rel=1e-5)
 
