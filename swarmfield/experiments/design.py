@@ -23,6 +23,7 @@ class Budget(NamedTuple):
         num_envs: Environments side by side.
         episodes: Greedy episodes of each evaluation.
         evaluations: Greedy evaluations on the way.
+        enemy_steps: Environment steps of the task's enemy, if it has one; `env_steps` if None.
     """
 
     env_steps: int
@@ -32,6 +33,7 @@ class Budget(NamedTuple):
     num_envs: int = 16
     episodes: int = 20
     evaluations: int = 10
+    enemy_steps: int | None = None
 
 
 class Task(NamedTuple):
@@ -62,12 +64,15 @@ class Arm(NamedTuple):
         algorithm: In the registry.
         algo: Options of the algorithm.
         training: Options of training, such as whose reward is learned from.
+        same_as: The name of another method of the task that is this one, whose runs it shares;
+            another experiment may call it otherwise.
     """
 
     name: str
     algorithm: str
     algo: Options = NOTHING
     training: Options = NOTHING
+    same_as: str | None = None
 
 
 class Column(NamedTuple):

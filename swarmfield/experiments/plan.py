@@ -55,9 +55,9 @@ def runs_of(
     """
     budget = task.budgets[scale]
     wanted = f"0:{budget.seeds}" if seeds is None else seeds
-    folder, against = _folder(task, arm, scale, root), task.opponent
+    folder, against = folder_of(task, arm, scale, root), task.opponent
     if task.enemy is not None:
-        against = str(_folder(task, task.enemy, scale, root))
+        against = str(folder_of(task, task.enemy, scale, root))
     if not task.one_by_one:
         return [_run(task, arm, budget, folder, wanted, against)]
     return [
@@ -70,12 +70,15 @@ def enemies_of(task: Task, scale: Scale, root: Path) -> list[PlannedRun]:
     """The run that makes a task's frozen opponent, if it has one of its own; see `runs_of`."""
     if task.enemy is None:
         return []
-    folder = _folder(task, task.enemy, scale, root)
-    return [_run(task, task.enemy, task.budgets[scale], folder, "0:1", task.opponent)]
+    budget = task.budgets[scale]
+    budget = budget._replace(env_steps=budget.enemy_steps or budget.env_steps)
+    folder = folder_of(task, task.enemy, scale, root)
+    return [_run(task, task.enemy, budget, folder, "0:1", task.opponent)]
 
 
-def _folder(task: Task, arm: Arm, scale: Scale, root: Path) -> Path:
-    return root / scale / task.name / slug(arm.name)
+def folder_of(task: Task, arm: Arm, scale: Scale, root: Path) -> Path:
+    """Where a method's run lies, or its runs, one a seed."""
+    return root / scale / task.name / slug(arm.same_as or arm.name)
 
 
 def _run(

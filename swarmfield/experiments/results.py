@@ -12,7 +12,7 @@ from jaxtyping import Float
 from swarmfield.comparisons import difference_interval, welch_interval
 from swarmfield.curves import FEWEST_FOR_IQM
 from swarmfield.experiments.design import Arm, Claim, Column, Experiment, Scale, Trial
-from swarmfield.experiments.plan import slug
+from swarmfield.experiments.plan import folder_of
 from swarmfield.experiments.runner import reports_of
 from swarmfield.statistics import (
     Interval,
@@ -60,7 +60,7 @@ class Results:
     def folders(self, arm: Arm) -> list[RunFolder]:
         """Folders of a method's finished runs."""
         task = self.experiment.task
-        path = self._root / self.scale / task.name / slug(arm.name)
+        path = folder_of(task, arm, self.scale, self._root)
         paths = sorted(path.glob("seed*")) if task.one_by_one else [path]
         return [folder for folder in map(RunFolder, paths) if self._is_finished(folder)]
 

@@ -54,11 +54,13 @@ def test_experiments_on_hierarchies_are_there() -> None:
 
 
 def test_who_is_fought_is_trained_first_once_and_by_all_the_same() -> None:
-    enemy, *others = plan(find("hmf/battle-50") + find("hmf/groups-battle"), "smoke", ROOT)
+    enemy, *others = plan(find("hmf/battle-50") + find("hmf/groups-battle"), "laptop", ROOT)
     assert enemy.arm == "enemy"
     assert enemy.job.config.team == "blue"
     assert enemy.job.config.seeds == "0:1"
-    assert len(others) == 8
+    assert {one.job.config.env_steps for one in others} == {48_000}
+    assert enemy.job.config.env_steps == 96_000
+    assert len(others) == 7, "hmf has 8 groups in both"
     assert all(one.job.config.opponent == str(enemy.path) for one in others)
     assert all(one.job.config.team is None for one in others)
 
