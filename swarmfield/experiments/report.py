@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 import shutil
 from collections.abc import Sequence
@@ -165,10 +166,13 @@ def _cell(results: Results, arm: Arm, title: str, column: Column) -> str:
     scores = results.scores(arm, title)
     if not len(scores):
         return NOTHING
-    # Adding zero turns -0 into 0.
-    ends = (round(value, column.digits) + 0.0 for value in over_seeds(scores))
-    middle, low, high = (f"{value:,.{column.digits}f}" for value in ends)
+    middle, low, high = (_rounded(value, column.digits) for value in over_seeds(scores))
     return middle if low == high else f"{middle} [{low}, {high}]"
+
+
+def _rounded(value: float, digits: int) -> str:
+    # Adding zero turns -0 into 0.
+    return f"{round(float(value), digits) + 0.0:,.{digits}f}"
 
 
 def _pictures(results: Results, arms: Sequence[Arm], output: Path) -> list[str]:
@@ -235,8 +239,10 @@ def _told(claim: Claim, verdict: Verdict) -> str:
 
 
 def _interval(ends: Sequence[float], shares: bool) -> str:
-    digits = 1 if shares or max(map(abs, ends)) < 100 else 0
-    middle, low, high = (f"{value:,.{digits}f}" for value in ends)
+    """Three digits of the largest end, of shares one after the point."""
+    largest = max(map(abs, ends))
+    digits = 1 if shares or not largest else max(0, 2 - math.floor(math.log10(largest)))
+    middle, low, high = (_rounded(value, digits) for value in ends)
     return f"{middle} [{low}, {high}]{' %' if shares else ''}"
 
 

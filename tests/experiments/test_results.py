@@ -180,6 +180,22 @@ def test_too_few_seeds_leave_everything_open(root: Path) -> None:
     assert verdict == ("left open", {})
 
 
+def test_a_method_of_another_name_has_the_same_runs(root: Path) -> None:
+    same = Arm("a, as usual", "ac", same_as="a")
+    results = Results(experiment()._replace(arms=(same, B)), "smoke", root)
+    np.testing.assert_array_equal(results.scores(same, "return"), SCORES["a"])
+    text = write("paper", [results.experiment], "smoke", root, root / "report").read_text()
+    assert "| `a, as usual` | 4 | 11.5 [" in text
+
+
+def test_small_differences_are_not_rounded_away(root: Path) -> None:
+    for name, scores in SCORES.items():
+        finished(root / "smoke" / "there" / name, [x / 1000 for x in scores])
+    claim = Claim("A is better than b.", "return", "a", ("b",))
+    text = write("paper", [experiment(claim)], "smoke", root, root / "report").read_text()
+    assert "(return; `a` less `b`: 0.0090 [0.0" in text
+
+
 def test_a_report_says_what_was_found(root: Path) -> None:
     claims = (
         Claim("A is better than b.", "return", "a", ("b",)),
