@@ -14,6 +14,14 @@ from swarmfield.environments.gridworld import (
     gather,
     tiger_deer,
 )
+from swarmfield.environments.m3fc import (
+    beach_bar,
+    foraging,
+    formation,
+    potential,
+    two_gaussians,
+)
+from swarmfield.environments.m3fc.minor_major import MinorMajor
 from swarmfield.registry import Entry, configure, lookup
 from swarmfield.types import Environment
 
@@ -58,6 +66,31 @@ ENVIRONMENTS: dict[str, Entry] = {
         pursuit_evasion.PursuitEvasionConfig,
         pursuit_evasion.PursuitEvasion,
         "pursuers on a plane surround one that is faster",
+    ),
+    "two_gaussians": Entry(
+        two_gaussians.TwoGaussiansConfig,
+        lambda config: MinorMajor(two_gaussians.TwoGaussians(config)),
+        "a crowd follows users who move between two places",
+    ),
+    "formation": Entry(
+        formation.FormationConfig,
+        lambda config: MinorMajor(formation.Formation(config)),
+        "a crowd keeps a formation around a leader, who follows a target",
+    ),
+    "beach_bar": Entry(
+        beach_bar.BeachBarConfig,
+        lambda config: MinorMajor(beach_bar.BeachBar(config)),
+        "a crowd wants to be near a bar that moves, but not crowded",
+    ),
+    "foraging": Entry(
+        foraging.ForagingConfig,
+        lambda config: MinorMajor(foraging.Foraging(config)),
+        "a crowd gathers what appears, and brings it to a depot that moves",
+    ),
+    "potential": Entry(
+        potential.PotentialConfig,
+        lambda config: MinorMajor(potential.Potential(config)),
+        "a crowd on a circle pushes a body towards a target",
     ),
 }
 

@@ -14,6 +14,7 @@ from swarmfield.environments import (
     pursuit_evasion_reference,
     spread_reference,
 )
+from swarmfield.environments.m3fc import reference as m3fc_reference
 from swarmfield.environments.scripted import Choose
 from swarmfield.types import Box, Environment, SwarmfieldError
 
@@ -23,6 +24,7 @@ SCRIPTED: dict[str, Mapping[str, Choose]] = {
     "bar": bar_reference.POLICIES,
     "spread": spread_reference.POLICIES,
     "pursuit_evasion": pursuit_evasion_reference.POLICIES,
+    **m3fc_reference.POLICIES,
 }
 """A player of either kind of actions only is among them too."""
 
