@@ -43,7 +43,11 @@ class Box(NamedTuple):
 
 
 class Product(NamedTuple):
-    """Several actions at once, one from each part."""
+    """Several actions at once, one from each part.
+
+    In an array they are a vector, the parts' entries side by side; a discrete part is one entry,
+    the action's number.
+    """
 
     parts: tuple[Discrete | Box, ...]
 
@@ -98,7 +102,7 @@ class Timestep(eqx.Module):
         kind: Agent type inside the team.
         position: Where the agents are, in the environment's units; any number type.
         last_action: As executed, whoever chose it. Discrete: `num_actions` where there
-            was none (its one-hot is zero). Box: zeros.
+            was none (its one-hot is zero). Box and Product: zeros.
         reward: For the action that led here; 0 at a reset.
         terminated: No future reward: death, capture, game over. True only at the timestep
             that ends the agent's life.

@@ -97,11 +97,12 @@ def random_actions(team: TeamSpec, timestep: Timestep, key: PRNGKey) -> Array:
     return _draw(team.actions, team.num_agents, timestep.legal, key)
 
 
-def _draw(actions: Actions, count: int, legal: Array | None, key: PRNGKey) -> Any:
+def _draw(actions: Actions, count: int, legal: Array | None, key: PRNGKey) -> Array:
     if isinstance(actions, Product):
         keys = jax.random.split(key, len(actions.parts))
-        parts = zip(actions.parts, keys, strict=True)
-        return tuple(_draw(part, count, None, key) for part, key in parts)
+        pairs = zip(actions.parts, keys, strict=True)
+        drawn = [_draw(part, count, None, key) for part, key in pairs]
+        return jnp.concatenate([x.reshape(count, -1).astype(jnp.float32) for x in drawn], axis=1)
     if isinstance(actions, Box):
         shape = (count, actions.dimensions)
         return jax.random.uniform(key, shape, minval=actions.low, maxval=actions.high)

@@ -74,7 +74,7 @@ class BeachBar:
     name = "beach_bar"
     actions = Discrete(len(STEPS))
     has_major = True
-    bins = Bins((-0.5, -0.5), (SIDE - 0.5, SIDE - 0.5), (SIDE, SIDE))
+    bins = Bins((-0.5, -0.5), (SIDE - 0.5, SIDE - 0.5), (SIDE, SIDE), wraps=True)
     dimensions = 2
     num_own = 2 * SIDE
     num_public = num_controlled = SIDE**2 + 4 * SIDE

@@ -42,25 +42,36 @@ class Bins:
         low: Of each dimension.
         high: Of each dimension.
         counts: Cells of each dimension.
+        wraps: Whether opposite sides of the box are joined.
     """
 
     low: tuple[float, ...]
     high: tuple[float, ...]
     counts: tuple[int, ...]
+    wraps: bool = False
 
     @property
     def number(self) -> int:
         """Of all cells."""
         return math.prod(self.counts)
 
+    @property
+    def span(self) -> tuple[float, ...]:
+        """Of each dimension."""
+        return tuple(high - low for low, high in zip(self.low, self.high, strict=True))
+
+    @property
+    def side(self) -> tuple[float, ...]:
+        """Of a cell, in each dimension."""
+        return tuple(span / count for span, count in zip(self.span, self.counts, strict=True))
+
     def indices(self, state: Num[Array, "M D"]) -> Int[Array, "M D"]:
         """Each point's cell along each dimension: the one with the nearest centre.
 
         Of two cells it is the lower one. Points outside of the box belong to the outermost cells.
         """
-        counts = jnp.array(self.counts)
-        low, high = jnp.array(self.low), jnp.array(self.high)
-        cells = (state - low[None]) * (counts / (high - low))[None]
+        counts, span = jnp.array(self.counts), jnp.array(self.span)
+        cells = (state - jnp.array(self.low)[None]) * (counts / span)[None]
         return jnp.clip(jnp.ceil(cells).astype(jnp.int32) - 1, 0, counts[None] - 1)
 
     def index(self, state: Num[Array, "M D"]) -> Int[Array, " M"]:

@@ -20,7 +20,7 @@ from swarmfield.types import Box, Observation, PRNGKey, Scene, TeamSpec, Timeste
 TEAM = "agents"
 MINOR, MAJOR = 0, 1
 """Kinds of agents."""
-_MINORS, _WORLD = 0, 1
+MINORS, WORLD = 0, 1
 """Folded into keys: draws of the world are the same for any number of agents."""
 _LEVEL = 0.5
 """How brightly minor agents are drawn; the major one and what else there is are brighter."""
@@ -97,8 +97,8 @@ class MinorMajor:
 
     def reset(self, key: PRNGKey) -> tuple[MinorMajorState, dict[str, Timestep]]:
         """Start an episode."""
-        minors = self.model.begin(jax.random.fold_in(key, _MINORS), self.num_minors)
-        world = self.model.found(jax.random.fold_in(key, _WORLD))
+        minors = self.model.begin(jax.random.fold_in(key, MINORS), self.num_minors)
+        world = self.model.found(jax.random.fold_in(key, WORLD))
         state = MinorMajorState(minors, world, self._no_action(), jnp.int32(0), jnp.zeros(()))
         return state, {TEAM: self._timestep(state, jnp.zeros(()))}
 
@@ -111,8 +111,8 @@ class MinorMajor:
         crowd, world = Crowd(state.minors), state.world
         reward = self.model.reward(crowd, world, minor, major)
         state = MinorMajorState(
-            self.model.move(jax.random.fold_in(key, _MINORS), crowd, world, minor),
-            self.model.change(jax.random.fold_in(key, _WORLD), crowd, world, major),
+            self.model.move(jax.random.fold_in(key, MINORS), crowd, world, minor),
+            self.model.change(jax.random.fold_in(key, WORLD), crowd, world, major),
             action,
             state.time + 1,
             state.shared_return + reward,

@@ -69,7 +69,7 @@ class Potential:
 
     name = "potential"
     actions = Box(1)
-    bins = Bins((-EDGE,), (EDGE,), (7,))
+    bins = Bins((-EDGE,), (EDGE,), (7,), wraps=True)
     dimensions = 1
     num_own = 1
     num_public = num_controlled = 7 + 2
