@@ -16,11 +16,13 @@ class Entry(NamedTuple):
         config: A frozen dataclass of options, with defaults.
         build: Makes it from its config (and, for algorithms, the team it is for).
         summary: One line for `swarmfield list`.
+        controls: Of algorithms: whether it acts for a whole crowd, by decision rules.
     """
 
     config: type
     build: Callable[..., Any]
     summary: str
+    controls: bool = False
 
 
 def lookup(registry: Mapping[str, Entry], name: str, what: str) -> Entry:

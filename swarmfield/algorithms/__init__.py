@@ -11,8 +11,12 @@ from swarmfield.algorithms import (
     gatmf,
     hmf,
     hmf_ipc,
+    ippo,
     iql,
+    m3fa2c,
+    m3fppo,
     maddpg,
+    mappo,
     mfac,
     mfq,
     mfqmix,
@@ -43,6 +47,10 @@ ALGORITHMS: dict[str, Entry] = {
     "hmf": Entry(hmf.HMFConfig, hmf.build, "Q-learning of the values of groups"),
     "maddpg": Entry(maddpg.MADDPGConfig, maddpg.build, "actor-critic, critics see everybody"),
     "hmf_ipc": Entry(hmf_ipc.HMFIPCConfig, hmf_ipc.build, "HMF with groups of agents alike"),
+    "ippo": Entry(ippo.IPPOConfig, ippo.build, "proximal policies, each agent on its own"),
+    "mappo": Entry(mappo.MAPPOConfig, mappo.build, "proximal policies, critics see everybody"),
+    "m3fppo": Entry(m3fppo.M3FPPOConfig, m3fppo.build, "PPO of rules for whole crowds", True),
+    "m3fa2c": Entry(m3fa2c.M3FA2CConfig, m3fa2c.build, "A2C of rules for whole crowds", True),
 }
 
 

@@ -15,6 +15,7 @@ from swarmfield.environments import find
 from swarmfield.environments.wrappers import AutoReset
 from swarmfield.options import typed
 from swarmfield.training.config import NAMED_OPPONENTS, Job, has_rival, rival_of
+from swarmfield.training.control import controlled
 from swarmfield.training.evaluate import Match
 from swarmfield.training.matchup import Policy, Sides, policy_of, random_policy, sides_of
 from swarmfield.training.opponent_options import told_of_opponent
@@ -50,7 +51,10 @@ class Setup(NamedTuple):
 def build_environment(job: Job, overrides: Mapping[str, Any] | None = None) -> Environment:
     """The job's environment, with some options changed."""
     _require_device()
-    return find(job.environment).build(environment_options(job, overrides))
+    environment = find(job.environment).build(environment_options(job, overrides))
+    if not ALGORITHMS[job.algorithm].controls:
+        return environment
+    return controlled(environment, job.config.algo, job.algorithm)
 
 
 def environment_options(job: Job, overrides: Mapping[str, Any] | None = None) -> Any:

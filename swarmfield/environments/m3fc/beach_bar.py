@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import equinox as eqx
 import jax
@@ -14,6 +15,7 @@ from swarmfield.environments.m3fc.crowd import Bins, Crowd, shares
 from swarmfield.environments.m3fc.model import Marks
 from swarmfield.environments.m3fc.square import MOST_AGENTS
 from swarmfield.environments.options import require_count
+from swarmfield.rule_options import Squash
 from swarmfield.types import Discrete, PRNGKey
 
 SIDE = 5
@@ -79,6 +81,7 @@ class BeachBar:
     num_own = 2 * SIDE
     num_public = num_controlled = SIDE**2 + 4 * SIDE
     extent = (float(SIDE), float(SIDE))
+    published_squash: ClassVar[Squash] = "clip"
     cells = (SIDE, SIDE)
 
     @property

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
 
 import jax
 import jax.numpy as jnp
@@ -14,6 +13,7 @@ from jaxtyping import Array, Float, Int, Num
 from swarmfield.environments.m3fc.minor_major import TEAM, MinorMajor, MinorMajorState
 from swarmfield.environments.m3fc.model import Model
 from swarmfield.environments.m3fc.rules import Rule
+from swarmfield.rule_options import Execution
 from swarmfield.types import (
     Box,
     Discrete,
@@ -25,7 +25,6 @@ from swarmfield.types import (
     Timestep,
 )
 
-Execution = Literal["centralised", "decentralised"]
 CONTROLLER = "controller"
 _DRAWING = 2
 """Folded into keys for what rules draw, beside what the world and minor agents draw."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import equinox as eqx
 import jax
@@ -23,6 +23,7 @@ from swarmfield.environments.m3fc.square import (
     walk,
 )
 from swarmfield.environments.options import require_count
+from swarmfield.rule_options import Squash
 from swarmfield.types import Box, PRNGKey
 
 TASKS = 5
@@ -113,6 +114,7 @@ class Foraging:
     num_own = 3
     num_public = bins.number + 2 + COARSE.number
     extent = EXTENT
+    published_squash: ClassVar[Squash] = "clip"
     cells = None
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import ClassVar
 
 import equinox as eqx
 import jax
@@ -24,6 +25,7 @@ from swarmfield.environments.m3fc.square import (
     walk,
 )
 from swarmfield.environments.m3fc.transport import ExactTransport, GridTransport, Transport
+from swarmfield.rule_options import Squash
 from swarmfield.types import Box, PRNGKey
 
 PARTICLES = 300
@@ -87,6 +89,7 @@ class Formation:
     num_own = 2
     num_public = num_controlled = 2 * COARSE.number + 4
     extent = EXTENT
+    published_squash: ClassVar[Squash] = "clip_tanh"
     cells = None
 
     @property

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Num
 
 from swarmfield.environments.m3fc.crowd import Bins, Crowd
+from swarmfield.rule_options import Squash
 from swarmfield.types import Box, Discrete, PRNGKey
 
 World = Any
@@ -20,6 +21,7 @@ class Sizes(Protocol):
     Attributes:
         num_agents: Minor agents, N.
         max_steps: Steps of an episode.
+        parity: Whether to do as the published code where that is odd.
     """
 
     @property
@@ -30,6 +32,11 @@ class Sizes(Protocol):
     @property
     def max_steps(self) -> int:
         """Steps."""
+        ...
+
+    @property
+    def parity(self) -> bool:
+        """As the published code does."""
         ...
 
 
@@ -60,6 +67,7 @@ class Model(Protocol):
         num_own: Length of `own`.
         num_public: Length of `public`.
         extent: Width and height of the picture.
+        published_squash: How the published code brings numbers of rules into [-1, 1].
     """
 
     name: str
@@ -68,6 +76,7 @@ class Model(Protocol):
     num_own: int
     num_public: int
     extent: tuple[float, float]
+    published_squash: ClassVar[Squash]
 
     @property
     def actions(self) -> Discrete | Box:

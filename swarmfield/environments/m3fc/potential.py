@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import equinox as eqx
 import jax
@@ -14,6 +15,7 @@ from swarmfield.environments.m3fc.crowd import Bins, Crowd
 from swarmfield.environments.m3fc.model import Marks, within_ball
 from swarmfield.environments.m3fc.square import EDGE, EXTENT, FASTEST, MOST_AGENTS
 from swarmfield.environments.options import require_count
+from swarmfield.rule_options import Squash
 from swarmfield.types import Box, PRNGKey
 
 REACH = 1.0
@@ -74,6 +76,7 @@ class Potential:
     num_own = 1
     num_public = num_controlled = 7 + 2
     extent = EXTENT
+    published_squash: ClassVar[Squash] = "clip_tanh"
     cells = None
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, Protocol
+from typing import Protocol
 
 import jax
 import jax.numpy as jnp
@@ -15,14 +15,8 @@ from swarmfield import distributions
 from swarmfield.chunks import in_chunks
 from swarmfield.environments.m3fc.crowd import Bins
 from swarmfield.precision import matmul
+from swarmfield.rule_options import Chances, Squash, Where
 from swarmfield.types import Box, Discrete, PRNGKey
-
-Squash = Literal["clip", "clip_tanh", "tanh"]
-"""How numbers are brought into [-1, 1]; see `squashed`."""
-Where = Literal["bins", "kernel"]
-"""Whether a rule is constant in each cell, or goes smoothly from one to the next."""
-Chances = Literal["linear", "softmax"]
-"""How numbers become probabilities of actions; see `CategoricalRule`."""
 
 _TINY = 1e-10
 _PAIRS_AT_ONCE = 2**24
