@@ -9,7 +9,7 @@ from typing import Literal
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float, Integer
 
 from swarmfield.networks import Linear, Trunk, TrunkName
 from swarmfield.types import Observation, PRNGKey, TeamSpec
@@ -116,7 +116,7 @@ class ByKind(eqx.Module):
         self.networks = tuple(ReadingNetwork(name, team, hidden, outputs, k) for k in keys)
 
     def __call__(
-        self, observation: Observation, kind: Int[Array, "*batch"]
+        self, observation: Observation, kind: Integer[Array, "*batch"]
     ) -> Float[Array, "*batch outputs"]:
         """Of each agent the numbers of its kind's network."""
         result = self.networks[0](observation)
@@ -131,7 +131,7 @@ class OwnCritic(eqx.Module):
     network: ByKind
 
     def __call__(
-        self, observation: Observation, kind: Int[Array, "*M N"], members: Bool[Array, "*M N"]
+        self, observation: Observation, kind: Integer[Array, "*M N"], members: Bool[Array, "*M N"]
     ) -> Float[Array, "*M N"]:
         """Values of all agents."""
         del members  # nobody looks at the others
@@ -157,7 +157,7 @@ class PooledCritic(eqx.Module):
         self.layers = Tanh(3 * hidden + team.num_kinds, hidden, 1, key=key_layers)
 
     def __call__(
-        self, observation: Observation, kind: Int[Array, "*M N"], members: Bool[Array, "*M N"]
+        self, observation: Observation, kind: Integer[Array, "*M N"], members: Bool[Array, "*M N"]
     ) -> Float[Array, "*M N"]:
         """Values of all agents."""
         own = self.embed(self.reader(observation))

@@ -13,6 +13,7 @@ import numpy as np
 
 from swarmfield.algorithms import ALGORITHMS
 from swarmfield.environments.wrappers import AutoReset
+from swarmfield.training import program as loop
 from swarmfield.training.matchup import Policy, policy_of, random_policy, sides_of
 from swarmfield.training.practice import Practice
 from swarmfield.training.program import Program
@@ -317,6 +318,18 @@ def make_program(algorithm, environment, num_envs, env_steps, opponent="random",
         practice=Practice(kind, pool_size=3),
         other=other,
     )
+
+
+def learned_return(algorithm, environment, steps, num_envs=8):
+    """The mean return of the episodes in the last fifth of a run."""
+    program = make_program(algorithm, environment, num_envs, steps * num_envs)
+    advance = jax.jit(partial(loop.advance, program))
+    last = steps // 5
+    run = loop.start(program, None, jax.random.key(0))
+    run = advance(run, jnp.int32(0), jnp.int32(steps - last))
+    after = advance(run, jnp.int32(steps - last), jnp.int32(last))
+    episodes = after.window.episodes - run.window.episodes
+    return float((after.window.returns[0] - run.window.returns[0]) / episodes)
 
 
 def make_student(algorithm, team, num_envs, env_steps):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -16,9 +17,11 @@ from swarmfield.algorithms._ppo_config import PPOConfig
 from swarmfield.batching import mean_of, shares
 from swarmfield.chunks import in_chunks, sum_over_chunks
 from swarmfield.distributions import mask_illegal
-from swarmfield.policy_networks import ByKind
 from swarmfield.returns import gae
 from swarmfield.types import Discrete, PRNGKey, Timestep, Trajectory
+
+Network = Callable[..., Array]
+"""Of observations and kinds, a critic's of who is alive, too."""
 
 
 class Parts(NamedTuple):
@@ -57,7 +60,7 @@ def allowed(parts: Parts, parameters: Float[Array, "*B P"], steps: Timestep) -> 
     return mask_illegal(parameters, steps.legal)
 
 
-def policy_of_all(parts: Parts, actor: ByKind, timestep: Timestep) -> Float[Array, "N P"]:
+def policy_of_all(parts: Parts, actor: Network, timestep: Timestep) -> Float[Array, "N P"]:
     """Everybody's distribution at one step, some agents at a time."""
 
     def some(agents: Int[Array, " C"]) -> Float[Array, "C P"]:
@@ -67,7 +70,7 @@ def policy_of_all(parts: Parts, actor: ByKind, timestep: Timestep) -> Float[Arra
     return allowed(parts, in_chunks(some, agents, parts.senses.agents_at_once), timestep)
 
 
-def values_of(parts: Parts, critic: Any, steps: Timestep) -> Float[Array, "M N"]:
+def values_of(parts: Parts, critic: Network, steps: Timestep) -> Float[Array, "M N"]:
     """Values of all agents at several steps, some steps at a time."""
 
     def some(steps: Timestep) -> Float[Array, "C N"]:
@@ -76,7 +79,7 @@ def values_of(parts: Parts, critic: Any, steps: Timestep) -> Float[Array, "M N"]
     return in_chunks(some, steps, parts.senses.steps_at_once)
 
 
-def examples_of(parts: Parts, critic: Any, batch: Trajectory) -> Examples:
+def examples_of(parts: Parts, critic: Network, batch: Trajectory) -> Examples:
     """Advantages and targets of a rollout, with steps and environments merged."""
     num_steps, num_envs = batch.steps.first.shape
     merged = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), batch.steps)
@@ -107,7 +110,7 @@ def standardised(values: Float[Array, "*B"], weight: Float[Array, "*B"]) -> Floa
 
 
 def gradient_of(
-    parts: Parts, learned: Any, old: ByKind, kl_weight: Array, examples: Examples, key: PRNGKey
+    parts: Parts, learned: Any, old: Network, kl_weight: Array, examples: Examples, key: PRNGKey
 ) -> Any:
     """((loss, sums), gradients) of actor and critic, added up over chunks of whole steps."""
     loss = partial(_loss, parts, old, kl_weight, jnp.sum(examples.weight))
@@ -119,10 +122,10 @@ def gradient_of(
 
 def _loss(
     parts: Parts,
-    old: ByKind,
+    old: Network,
     kl_weight: Float[Array, ""],
     total: Float[Array, ""],
-    learned: tuple[ByKind, Any],
+    learned: tuple[Network, Network],
     examples: Examples,
 ) -> tuple[Float[Array, ""], dict[str, Array]]:
     """The examples' part of the loss."""

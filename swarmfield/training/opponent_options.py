@@ -27,6 +27,11 @@ def opponent_config(opponent: str | None, options: Mapping[str, Any]) -> Any:
         SwarmfieldError: It is none and has options all the same, or they are not allowed.
     """
     if opponent in ALGORITHMS:
+        if ALGORITHMS[opponent].controls:
+            raise SwarmfieldError(
+                f"The opponent is {opponent!r}, which controls crowds of minor agents by rules; "
+                "choose another one."
+            )
         with told_of_opponent():
             return configure(ALGORITHMS[opponent], options, "opponent_algo")
     if options:

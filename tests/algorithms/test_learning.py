@@ -1,13 +1,7 @@
 """Methods learn what they should: tiny games, solved in seconds."""
 
-from functools import partial
-
-import jax
-import jax.numpy as jnp
 import pytest
-from toy import Drift, Posts, Toy, ToyConfig, WeatherVanes, make_algorithm, make_program
-
-from swarmfield.training import program as loop
+from toy import Drift, Posts, Toy, ToyConfig, WeatherVanes, learned_return, make_algorithm
 
 # Greedy from the middle of the run on.
 REPLAY = {
@@ -29,21 +23,13 @@ OPTIONS = {
     "mfac": SEES_FIELD,
     "bmf_ac": SEES_FIELD,
 }
-NUM_ENVS = 8
 CONTINUOUS = REPLAY | {"actor_learning_rate": 1e-3, "explore_start": 0.5}
 
 
 def learn(name: str, environment, steps: int, options=None) -> float:
     """The mean return of the episodes in the last fifth of a run."""
     algorithm = make_algorithm(name, environment, **(options or OPTIONS[name]))
-    program = make_program(algorithm, environment, NUM_ENVS, steps * NUM_ENVS)
-    advance = jax.jit(partial(loop.advance, program))
-    last = steps // 5
-    run = loop.start(program, None, jax.random.key(0))
-    run = advance(run, jnp.int32(0), jnp.int32(steps - last))
-    after = advance(run, jnp.int32(steps - last), jnp.int32(last))
-    episodes = after.window.episodes - run.window.episodes
-    return float((after.window.returns[0] - run.window.returns[0]) / episodes)
+    return learned_return(algorithm, environment, steps)
 
 
 @pytest.mark.parametrize("name", ["iql", "mfq"])
