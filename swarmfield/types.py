@@ -43,11 +43,7 @@ class Box(NamedTuple):
 
 
 class Product(NamedTuple):
-    """Several actions at once, one from each part.
-
-    In an array they are a vector, the parts' entries side by side; a discrete part is one entry,
-    the action's number.
-    """
+    """Several actions at once: the parts' entries side by side, of a discrete one its number."""
 
     parts: tuple[Discrete | Box, ...]
 
