@@ -61,8 +61,7 @@ class TeamSpec(NamedTuple):
         view: Height, width and channels of an unpacked view, or None without one.
         features: Length F of an unpacked feature vector (0 without one).
         num_kinds: Agent types inside the team: a timestep's `kind` is below it.
-        graph: Neighbours of each agent where the environment has a graph of its own, -1 where
-            there are fewer than K.
+        graph: Neighbours of each agent in the environment's own graph, -1 where fewer than K.
         cells: Columns and rows of the map, where positions (x, y) are whole numbers of its cells,
             also those of the dead; None where space is anything else.
     """
@@ -100,8 +99,7 @@ class Timestep(eqx.Module):
         last_action: As executed, whoever chose it. Discrete: `num_actions` where there
             was none (its one-hot is zero). Box and Product: zeros.
         reward: For the action that led here; 0 at a reset.
-        terminated: No future reward: death, capture, game over. True only at the timestep
-            that ends the agent's life.
+        terminated: The agent's life ends here, without future reward: death, capture, game over.
         truncated: The time limit was reached: the future still has value.
         trained: Agents that learn; set by training, all true from an environment.
         measures: The environment's own totals since the reset, such as kills.
@@ -126,7 +124,7 @@ Unpack = Callable[[Timestep, Int[Array, ""]], Observation]
 """One agent's network input, from its team's timestep and its row."""
 
 
-class Scene(NamedTuple):
+class Scene(eqx.Module):
     """What a picture of one instant needs, for every body of every team, in team order.
 
     Bodies that are in no team, such as food, come last.
@@ -138,6 +136,8 @@ class Scene(NamedTuple):
         level: Health or any other quantity in [0, 1], drawn as brightness.
         size: Cells of each body's side.
         walls: Cells no one may enter, row y first, or None where space is continuous.
+        sort: Which of `names` each body is, where its team does not say it.
+        names: What bodies are called there.
     """
 
     position: Num[Array, "*E M D"]
@@ -145,6 +145,8 @@ class Scene(NamedTuple):
     level: Float[Array, "*E M"]
     size: Integer[Array, "*E M"]
     walls: Bool[Array, "*E H W"] | None
+    sort: Integer[Array, "*E M"] | None = None
+    names: tuple[str, ...] = eqx.field(static=True, default=())
 
 
 @runtime_checkable
@@ -155,8 +157,7 @@ class Environment(Protocol):
         name: Its name in the registry.
         teams: Every team's specification.
         sides: Names of the teams that play together, side by side.
-        interchangeable: The sides have equal specifications, so that a policy of one can
-            play the other.
+        interchangeable: Whether sides are specified alike: a policy of one can play the other.
         max_steps: Steps after which an episode is truncated.
         extent: Width and height of the world, in the units of positions.
         description: One line for people: what was built, with the sizes that were chosen.
@@ -278,8 +279,7 @@ class Algorithm(NamedTuple):
             `explore` is 0 for greedy actions.
         update: `(learner, batch, key, progress) -> learner, metrics`; the batch is
             `Transitions` for `Replay`, a `Trajectory` for `Rollout`.
-        explore: `(progress) -> explore`: how much to explore when a fraction `progress` of
-            the run is over.
+        explore: `(progress) -> explore`: how much when a fraction `progress` of the run is over.
         policy: `(learner) -> learner` cut down to what acting needs: what a self-play
             opponent follows and a frozen opponent consists of.
         groups: `(timestep, record) -> group [N]`, 0 ... 254: the group in which each agent

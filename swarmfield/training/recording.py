@@ -18,7 +18,7 @@ from swarmfield.training.evaluate import Match
 from swarmfield.training.matchup import act_both, begin_both, env_keys, groups_both, have_groups
 from swarmfield.training.play import opposed
 from swarmfield.training.player import Which, load
-from swarmfield.types import PRNGKey, SwarmfieldError
+from swarmfield.types import PRNGKey, Scene, SwarmfieldError
 
 if TYPE_CHECKING:
     from swarmfield.replay_page import ColourBy
@@ -117,11 +117,12 @@ def record(match: Match, learner: PyTree, opponent: PyTree, key: PRNGKey, title:
     if acted is not None:
         acted = np.asarray(acted)[np.minimum(np.arange(length), length - 2)]
         group = _widen(acted, sum(sizes), -1)
+    names, name_of = _named(scene, names, sizes)
     return Recording(
         title=title,
         extent=environment.extent,
         team_names=names,
-        team_of=np.repeat(np.arange(len(sizes)), sizes),
+        team_of=name_of,
         size=np.asarray(scene.size),
         position=instants.position,
         alive=instants.alive,
@@ -141,6 +142,15 @@ def _players(match: Match, key: PRNGKey) -> tuple[tuple[str, ...], list[int]]:
     scene = jax.eval_shape(lambda key: environment.scene(environment.reset(key)[0]), key)
     idle = scene.alive.shape[0] - sum(sizes)
     return (*names, *[OTHERS] * (idle > 0)), [*sizes, *[idle] * (idle > 0)]
+
+
+def _named(
+    scene: Scene, names: tuple[str, ...], sizes: list[int]
+) -> tuple[tuple[str, ...], np.ndarray]:
+    """What bodies are called, and which of these names each has: its team's, or the scene's."""
+    if scene.sort is None:
+        return names, np.repeat(np.arange(len(sizes)), sizes)
+    return scene.names, np.asarray(scene.sort)
 
 
 def _widen(values: np.ndarray, width: int, filler: int) -> np.ndarray:

@@ -191,6 +191,7 @@ class ToTheRight:
     num_public = num_controlled = 2
     extent = (2.0, 2.0)
     cells = None
+    names_of_marks = ()
     published_squash = "clip"
 
     def begin(self, key, number):
@@ -225,7 +226,7 @@ class ToTheRight:
 
     def marks(self, world):
         del world
-        return Marks(jnp.zeros((0, 1)), jnp.zeros(0, bool), jnp.zeros(0))
+        return Marks(jnp.zeros((0, 1)), jnp.zeros(0, bool), jnp.zeros(0), np.zeros(0, int))
 
     def drawn(self, place):
         return jnp.concatenate([place, place], axis=1)

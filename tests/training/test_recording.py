@@ -12,7 +12,10 @@ from PIL import Image
 from toy import Toy, ToyConfig, make_algorithm
 
 from swarmfield.algorithms import ALGORITHMS
+from swarmfield.environments import make
 from swarmfield.replay_page import read_page
+from swarmfield.training.config import make_job
+from swarmfield.training.control import controlled
 from swarmfield.training.evaluate import Match
 from swarmfield.training.matchup import env_keys, policy_of, random_policy, sides_of
 from swarmfield.training.recording import record
@@ -127,3 +130,18 @@ def test_groups_of_a_run_without_are_refused() -> None:
     assert said.code == 2
     assert said.err.count("\n") == 1
     assert "--colour-by" in said.err
+
+
+def test_bodies_are_called_what_the_scene_calls_them() -> None:
+    """One who controls a crowd is no body of its own."""
+    world = make("beach_bar", num_agents=4, max_steps=3)
+    config = make_job("m3fppo", "beach_bar").config.algo
+    environment = controlled(world, config, "m3fppo")
+    sides = sides_of(environment)
+    algorithm = make_algorithm("m3fppo", environment, hidden=8)
+    match = Match(environment, sides, policy_of(algorithm), None)
+    learner = algorithm.init(jax.random.key(0))
+    recording = record(match, learner, None, KEY, "test")
+    assert recording.team_names == ("minor agents", "major agent", "target")
+    assert recording.team_of.tolist() == [0, 0, 0, 0, 1, 2]
+    assert recording.reward.shape == (4, 3)

@@ -81,6 +81,7 @@ class BeachBar:
     num_own = 2 * SIDE
     num_public = num_controlled = SIDE**2 + 4 * SIDE
     extent = (float(SIDE), float(SIDE))
+    names_of_marks = ("target",)
     published_squash: ClassVar[Squash] = "clip"
     cells = (SIDE, SIDE)
 
@@ -136,7 +137,7 @@ class BeachBar:
 
     def marks(self, world: Bar) -> Marks:
         """The target."""
-        return Marks(world.target[None], jnp.ones(1, bool), jnp.ones(1))
+        return Marks(world.target[None], jnp.ones(1, bool), jnp.ones(1), np.zeros(1, int))
 
     def drawn(self, place: Integer[Array, "L 2"]) -> Integer[Array, "L 2"]:
         """As they are."""

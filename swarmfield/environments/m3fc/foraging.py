@@ -114,6 +114,7 @@ class Foraging:
     num_own = 3
     num_public = bins.number + 2 + COARSE.number
     extent = EXTENT
+    names_of_marks = ("tasks",)
     published_squash: ClassVar[Squash] = "clip"
     cells = None
 
@@ -177,7 +178,7 @@ class Foraging:
 
     def marks(self, world: Depot) -> Marks:
         """The tasks, the brighter the more is left."""
-        return Marks(world.tasks, world.left > 0, world.left / SIZES[1])
+        return Marks(world.tasks, world.left > 0, world.left / SIZES[1], np.zeros(TASKS, int))
 
     def drawn(self, place: Float[Array, "L 2"]) -> Float[Array, "L 2"]:
         """As they are."""

@@ -89,6 +89,7 @@ class Formation:
     num_own = 2
     num_public = num_controlled = 2 * COARSE.number + 4
     extent = EXTENT
+    names_of_marks = ("target",)
     published_squash: ClassVar[Squash] = "clip_tanh"
     cells = None
 
@@ -150,7 +151,7 @@ class Formation:
 
     def marks(self, world: Lead) -> Marks:
         """The target."""
-        return Marks(world.target[None], jnp.ones(1, bool), jnp.ones(1))
+        return Marks(world.target[None], jnp.ones(1, bool), jnp.ones(1), np.zeros(1, int))
 
     def drawn(self, place: Float[Array, "L 2"]) -> Float[Array, "L 2"]:
         """As they are."""

@@ -10,6 +10,7 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int, Num
 
 from swarmfield.environments.immortals import timestep_of_immortals
@@ -23,7 +24,7 @@ MINOR, MAJOR = 0, 1
 MINORS, WORLD = 0, 1
 """Folded into keys: draws of the world are the same for any number of agents."""
 _LEVEL = 0.5
-"""How brightly minor agents are drawn; the major one and what else there is are brighter."""
+"""How brightly minor agents are drawn; the major one is brighter."""
 
 
 class MinorMajorState(eqx.Module):
@@ -147,16 +148,19 @@ class MinorMajor:
     def scene(self, state: MinorMajorState) -> Scene:
         """The minor agents, the major one, and what else there is."""
         marks, cells = self.model.marks(state.world), self.model.cells
-        number = self.teams[0].num_agents
+        number, majors = self.teams[0].num_agents, int(self.model.has_major)
         level = jnp.full(number, _LEVEL)
-        if self.model.has_major:
+        if majors:
             level = level.at[-1].set(1.0)
+        sorts = [np.zeros(self.num_minors, int), np.ones(majors, int), 1 + majors + marks.sort]
         return Scene(
             position=self.model.drawn(jnp.concatenate([self._places(state), marks.place])),
             alive=jnp.concatenate([jnp.ones(number, bool), marks.there]),
             level=jnp.concatenate([level, marks.level]),
             size=jnp.ones(number + marks.level.shape[0], jnp.uint8),
             walls=None if cells is None else jnp.zeros(cells[::-1], bool),
+            sort=jnp.asarray(np.concatenate(sorts)),
+            names=("minor agents", *["major agent"] * majors, *self.model.names_of_marks),
         )
 
     def _places(self, state: MinorMajorState) -> Num[Array, "M D"]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Num
+import numpy as np
+from jaxtyping import Array, Bool, Float, Integer, Num
 
 from swarmfield.environments.m3fc.crowd import Bins, Crowd
 from swarmfield.rule_options import Squash
@@ -41,11 +42,19 @@ class Sizes(Protocol):
 
 
 class Marks(NamedTuple):
-    """Things to draw beside the agents: targets, tasks, users."""
+    """Things to draw beside the agents: targets, tasks, users.
 
-    place: Float[Array, "L D"]
+    Attributes:
+        place: Where they are.
+        there: Which of them there are now.
+        level: How brightly they are drawn.
+        sort: Which of a model's `names_of_marks` each is.
+    """
+
+    place: Num[Array, "L D"]
     there: Bool[Array, " L"]
     level: Float[Array, " L"]
+    sort: Integer[np.ndarray, " L"]
 
 
 @runtime_checkable
@@ -86,6 +95,11 @@ class Model(Protocol):
     @property
     def cells(self) -> tuple[int, int] | None:
         """As in `TeamSpec`."""
+        ...
+
+    @property
+    def names_of_marks(self) -> tuple[str, ...]:
+        """What is drawn beside the agents."""
         ...
 
     @property

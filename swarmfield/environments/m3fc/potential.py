@@ -76,6 +76,7 @@ class Potential:
     num_own = 1
     num_public = num_controlled = 7 + 2
     extent = EXTENT
+    names_of_marks = ("body", "target")
     published_squash: ClassVar[Squash] = "clip_tanh"
     cells = None
 
@@ -136,9 +137,9 @@ class Potential:
         return world.major
 
     def marks(self, world: Pushed) -> Marks:
-        """The body, and the target, which is fainter."""
+        """The body and the target."""
         places = jnp.stack([world.major, world.target])
-        return Marks(places, jnp.ones(2, bool), jnp.array([1.0, 0.5]))
+        return Marks(places, jnp.ones(2, bool), jnp.ones(2), np.arange(2))
 
     def drawn(self, place: Float[Array, "L 1"]) -> Float[Array, "L 2"]:
         """On a circle, 0 at the top."""

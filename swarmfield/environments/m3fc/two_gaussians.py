@@ -93,6 +93,7 @@ class TwoGaussians:
     num_own = 2
     num_public = num_controlled = 2 * COARSE.number
     extent = EXTENT
+    names_of_marks = ("users",)
     published_squash: ClassVar[Squash] = "clip_tanh"
     cells = None
 
@@ -154,7 +155,7 @@ class TwoGaussians:
 
     def marks(self, world: Users) -> Marks:
         """The users."""
-        return Marks(world.place, jnp.ones(USERS, bool), jnp.ones(USERS))
+        return Marks(world.place, jnp.ones(USERS, bool), jnp.ones(USERS), np.zeros(USERS, int))
 
     def drawn(self, place: Float[Array, "L 2"]) -> Float[Array, "L 2"]:
         """As they are."""

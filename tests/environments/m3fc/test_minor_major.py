@@ -161,6 +161,30 @@ def test_crowds_that_know_how_earn_more(name, best, options, ahead):
     assert earned(best) > earned("nothing") + ahead
 
 
+@pytest.mark.parametrize(
+    ("name", "names"),
+    [
+        ("two_gaussians", ("minor agents", "users")),
+        ("formation", ("minor agents", "major agent", "target")),
+        ("beach_bar", ("minor agents", "major agent", "target")),
+        ("foraging", ("minor agents", "major agent", "tasks")),
+        ("potential", ("minor agents", "body", "target")),
+    ],
+)
+def test_pictures_tell_all_apart(name, names):
+    world = make(name, num_agents=3)
+    state, _ = world.reset(KEY)
+    scene = world.scene(state)
+    assert scene.names == names
+    assert scene.sort.shape == scene.level.shape
+    assert sorted(set(scene.sort.tolist())) == list(range(len(names)))
+    assert scene.sort[:3].tolist() == [0, 0, 0]
+    if world.model.has_major:
+        assert int(scene.sort[3]) == 1
+        place = world.model.drawn(world.model.place_of_major(state.world)[None])
+        np.testing.assert_array_equal(scene.position[3], place[0])
+
+
 @pytest.mark.parametrize("name", MODELS)
 def test_impossible_numbers_are_refused(name):
     with pytest.raises(SwarmfieldError, match=r"--env.num-agents is 0"):
