@@ -50,7 +50,7 @@ class Limit:
     each with its share, and the model moves and pays it like any other. The world draws what it
     draws for finitely many agents with the same key.
 
-    Source: Cui et al. 2024, the limiting system of their Section 2.
+    Source: Cui et al. 2024, the system with infinitely many agents.
 
     Raises:
         SwarmfieldError: The model has infinitely many states, or is left to chance.
