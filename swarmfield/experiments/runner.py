@@ -106,7 +106,8 @@ def _require_same(one: PlannedRun) -> None:
     plain = folder.read_config()
     there, wanted = to_dict(from_dict(plain)), to_dict(one.job)
     there["env_steps"] = plain.get("target_env_steps", there["env_steps"])
-    for name in (name for name in wanted if name != "run_dir"):
+    # Of a frozen opponent only the folder is known before it is trained.
+    for name in (name for name in wanted if name not in ("run_dir", "frozen")):
         if there[name] != wanted[name]:
             raise SwarmfieldError(
                 f"{one.path} was trained with {name} {there[name]}, but {wanted[name]} is wanted; "

@@ -15,7 +15,8 @@ from swarmfield.experiments.bmf_tasks import AC, COST
 from swarmfield.experiments.plan import runs_of
 from swarmfield.experiments.runner import plan, reports_of
 from swarmfield.training import checkpoint
-from swarmfield.training.json_files import read_object
+from swarmfield.training.config import to_dict
+from swarmfield.training.json_files import read_object, write_json
 from swarmfield.types import SwarmfieldError
 
 TRANSFER = "bmf/transfer"
@@ -103,8 +104,6 @@ def test_what_was_stopped_is_resumed_and_what_is_done_is_kept(
 
 def keep_config(one) -> None:
     """Give a run the planned options, as if it had been trained with them."""
-    from swarmfield.training.config import to_dict
-
     file = one.path / "config.json"
     planned = to_dict(one.job) | {"target_env_steps": one.job.config.env_steps}
     file.write_text(json.dumps(read_object(file) | planned))
@@ -118,6 +117,19 @@ def test_a_folder_of_another_run_is_refused_before_anything_starts(
     with pytest.raises(SwarmfieldError, match=r"was trained with algorithm ac, but .* --root"):
         go("bmf/cost", tmp_path)
     assert not started
+
+
+def test_runs_against_a_frozen_enemy_are_gone_on_with(started: list, tmp_path: Path) -> None:
+    """They have written down whom they fight, which is not known before it is trained."""
+    enemy, *others = plan(find("hmf/groups-battle"), "smoke", tmp_path)
+    file = others[0].path / "config.json"
+    trained = to_dict(others[0].job) | {"frozen": to_dict(enemy.job), "target_env_steps": 160}
+    write_json(file, trained)
+    said = go("hmf/groups-battle", tmp_path)
+    assert f"  swarmfield resume {others[0].path}" in said
+    write_json(file, read_object(file) | {"opponent": "random"})
+    with pytest.raises(SwarmfieldError, match=r"was trained with opponent random, but .* is"):
+        go("hmf/groups-battle", tmp_path)
 
 
 def test_an_experiment_from_start_to_report(tmp_path: Path, monkeypatch) -> None:
