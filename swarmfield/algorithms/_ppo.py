@@ -38,16 +38,10 @@ GROWS, SHRINKS = 1.5, 0.5
 """What the weight of the divergence is multiplied by, where the policy moved too far or hardly."""
 
 
-class Actor(eqx.Module):
-    """The part of a learner that acts."""
-
-    network: ByKind
-
-
 class PPO(eqx.Module):
     """What these methods learn, and how much moving away from the old policy costs."""
 
-    actor: Actor
+    actor: ByKind
     critic: Any
     optimizer: optax.OptState
     kl_weight: Float[Array, ""]
@@ -109,8 +103,9 @@ def ppo(
     )
 
 
-def _actor_of(learner: PPO | Actor) -> Actor:
-    return learner if isinstance(learner, Actor) else learner.actor
+def _actor_of(learner: PPO | ByKind) -> ByKind:
+    """The part of a learner that acts; of an actor, itself."""
+    return learner if isinstance(learner, ByKind) else learner.actor
 
 
 def _init(parts: Parts, make_critic: MakeCritic, num_networks: int, key: PRNGKey) -> PPO:
@@ -120,19 +115,19 @@ def _init(parts: Parts, make_critic: MakeCritic, num_networks: int, key: PRNGKey
     actor = ByKind(config.trunk, team, config.hidden, outputs, num_networks, key_actor)
     critic = make_critic(key_critic)
     optimizer = parts.descent.init((actor, critic))
-    return PPO(Actor(actor), critic, optimizer, jnp.float32(config.kl_weight))
+    return PPO(actor, critic, optimizer, jnp.float32(config.kl_weight))
 
 
 def _act(
     parts: Parts,
-    learner: PPO | Actor,
+    learner: PPO | ByKind,
     timestep: Timestep,
     memory: None,
     key: PRNGKey,
     explore: Float[Array, " N"],
 ) -> tuple[Num[Array, "N ..."], None, dict[str, Array]]:
     """The most likely where `explore` is 0, else drawn from the policy."""
-    parameters = policy_of_all(parts, _actor_of(learner).network, timestep)
+    parameters = policy_of_all(parts, _actor_of(learner), timestep)
     drawn, likely = parts.family.sample(parameters, key), parts.family.mode(parameters)
     numbers = jnp.where(explore[:, None] > 0, drawn, likely)
     return executed(parts.senses.team.actions, numbers), memory, {"numbers": numbers}
@@ -155,13 +150,13 @@ def _update(
         some = (rows.reshape(-1, size), keys)
         return jax.lax.scan(partial(step, examples), state, some)
 
-    start = ((learner.actor.network, learner.critic), learner.optimizer)
+    start = ((learner.actor, learner.critic), learner.optimizer)
     keys = jax.random.split(key, config.epochs)
     ((actor, critic), optimizer), sums = jax.lax.scan(one_pass, start, keys)
     kl = jnp.mean(sums["kl"][-1])
     metrics = jax.tree.map(jnp.mean, sums) | {"kl": kl, "kl_weight": learner.kl_weight}
     weight = adapted(learner.kl_weight, kl, config.kl_target)
-    return PPO(Actor(actor), critic, optimizer, weight), metrics
+    return PPO(actor, critic, optimizer, weight), metrics
 
 
 def _step(
@@ -176,8 +171,7 @@ def _step(
     learned, optimizer = state
     rows, key = some
     batch = jax.tree.map(lambda x: x[rows], examples)
-    old = learner.actor.network
-    (_, sums), gradients = gradient_of(parts, learned, old, learner.kl_weight, batch, key)
+    (_, sums), gradients = gradient_of(parts, learned, learner.actor, learner.kl_weight, batch, key)
     learned, optimizer, norm = parts.descent.step(learned, gradients, optimizer, progress)
     return (learned, optimizer), sums | {"gradient_norm": norm}
 

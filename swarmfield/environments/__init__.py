@@ -22,8 +22,15 @@ from swarmfield.environments.m3fc import (
     two_gaussians,
 )
 from swarmfield.environments.m3fc.minor_major import MinorMajor
+from swarmfield.environments.m3fc.model import Model
 from swarmfield.registry import Entry, configure, lookup
 from swarmfield.types import Environment
+
+
+def _crowd(config: type, model: Callable[[Any], Model], summary: str) -> Entry:
+    """An entry of minor agents and perhaps a major one, from their model."""
+    return Entry(config, lambda options: MinorMajor(model(options)), summary)
+
 
 ENVIRONMENTS: dict[str, Entry] = {
     "battle": Entry(battle.BattleConfig, battle.build, "two armies fight on a grid"),
@@ -67,29 +74,29 @@ ENVIRONMENTS: dict[str, Entry] = {
         pursuit_evasion.PursuitEvasion,
         "pursuers on a plane surround one that is faster",
     ),
-    "two_gaussians": Entry(
+    "two_gaussians": _crowd(
         two_gaussians.TwoGaussiansConfig,
-        lambda config: MinorMajor(two_gaussians.TwoGaussians(config)),
+        two_gaussians.TwoGaussians,
         "a crowd follows users who move between two places",
     ),
-    "formation": Entry(
+    "formation": _crowd(
         formation.FormationConfig,
-        lambda config: MinorMajor(formation.Formation(config)),
+        formation.Formation,
         "a crowd keeps a formation around a leader, who follows a target",
     ),
-    "beach_bar": Entry(
+    "beach_bar": _crowd(
         beach_bar.BeachBarConfig,
-        lambda config: MinorMajor(beach_bar.BeachBar(config)),
+        beach_bar.BeachBar,
         "a crowd wants to be near a bar that moves, but not crowded",
     ),
-    "foraging": Entry(
+    "foraging": _crowd(
         foraging.ForagingConfig,
-        lambda config: MinorMajor(foraging.Foraging(config)),
+        foraging.Foraging,
         "a crowd gathers what appears, and brings it to a depot that moves",
     ),
-    "potential": Entry(
+    "potential": _crowd(
         potential.PotentialConfig,
-        lambda config: MinorMajor(potential.Potential(config)),
+        potential.Potential,
         "a crowd on a circle pushes a body towards a target",
     ),
 }
