@@ -17,14 +17,13 @@ from swarmfield.environments.m3fc.model import Marks
 from swarmfield.environments.m3fc.square import (
     COARSE,
     EXTENT,
+    TransportConfig,
     anywhere,
     inside,
-    require_square,
     shown,
-    transport_of,
     walk,
 )
-from swarmfield.environments.m3fc.transport import ExactTransport, GridTransport, Transport
+from swarmfield.environments.m3fc.transport import ExactTransport, GridTransport
 from swarmfield.rule_options import Squash
 from swarmfield.types import Box, PRNGKey
 
@@ -37,23 +36,10 @@ KEPT, DRIFT = 0.95, float(np.sqrt(0.02))
 
 
 @dataclass(frozen=True)
-class FormationConfig:
+class FormationConfig(TransportConfig):
     """Options of Formation."""
 
-    num_agents: int = 300
-    """Minor agents."""
-    max_steps: int = 100
-    """Steps of an episode."""
-    transport: Transport = "grid"
-    """How far crowd and formation are apart: on a grid, or exactly, for few agents."""
-    transport_cells: int = 25
-    """Cells along each side of that grid."""
-    parity: bool = False
-    """Control a crowd as the published code does; see `--algo.squash`."""
-
-    def __post_init__(self) -> None:
-        require_square(self.num_agents, self.max_steps, self.transport_cells)
-        transport_of(self.transport, self.transport_cells, self.num_agents, PARTICLES)
+    others: ClassVar[int] = PARTICLES
 
 
 class Lead(eqx.Module):
@@ -104,8 +90,7 @@ class Formation:
     @cached_property
     def transport(self) -> ExactTransport | GridTransport:
         """Between the crowd and the formation."""
-        config = self.config
-        return transport_of(config.transport, config.transport_cells, config.num_agents, PARTICLES)
+        return self.config.transporting()
 
     def begin(self, key: PRNGKey, number: int) -> Float[Array, "N 2"]:
         """Anywhere."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import ClassVar
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -49,22 +52,37 @@ def shown(place: Float[Array, "L 2"]) -> Float[Array, "L 2"]:
     return place + EDGE
 
 
-def transport_of(
-    kind: Transport, cells: int, agents: int, others: int
-) -> ExactTransport | GridTransport:
-    """How the distance between a crowd and its target is found.
+@dataclass(frozen=True)
+class TransportConfig:
+    """Options where a crowd is to be as something else is."""
 
-    Raises:
-        SwarmfieldError: The exact one would take too long.
-    """
-    if kind == "grid":
-        return GridTransport(Bins(LOW, HIGH, (cells, cells)))
-    size_of_assignment(agents, others)
-    return ExactTransport()
+    num_agents: int = 300
+    """Minor agents."""
+    max_steps: int = 100
+    """Steps of an episode."""
+    transport: Transport = "grid"
+    """How far the crowd and its target are apart: on a grid, or exactly, for few agents."""
+    transport_cells: int = 25
+    """Cells along each side of that grid."""
+    parity: bool = False
+    """Control a crowd as the published code does; see `--algo.squash`."""
 
+    others: ClassVar[int]
+    """Points that the crowd is to be at."""
 
-def require_square(num_agents: int, max_steps: int, transport_cells: int) -> None:
-    """Refuse numbers that cannot be."""
-    require_count("num_agents", num_agents, MOST_AGENTS)
-    require_count("max_steps", max_steps)
-    require_count("transport_cells", transport_cells, 100, least=2)
+    def __post_init__(self) -> None:
+        require_count("num_agents", self.num_agents, MOST_AGENTS)
+        require_count("max_steps", self.max_steps)
+        require_count("transport_cells", self.transport_cells, 100, least=2)
+        self.transporting()
+
+    def transporting(self) -> ExactTransport | GridTransport:
+        """How the distance between crowd and target is found.
+
+        Raises:
+            SwarmfieldError: The exact one would take too long.
+        """
+        if self.transport == "grid":
+            return GridTransport(Bins(LOW, HIGH, (self.transport_cells, self.transport_cells)))
+        size_of_assignment(self.num_agents, self.others)
+        return ExactTransport()

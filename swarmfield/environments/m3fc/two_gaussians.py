@@ -17,14 +17,13 @@ from swarmfield.environments.m3fc.model import Marks
 from swarmfield.environments.m3fc.square import (
     COARSE,
     EXTENT,
+    TransportConfig,
     anywhere,
     inside,
-    require_square,
     shown,
-    transport_of,
     walk,
 )
-from swarmfield.environments.m3fc.transport import ExactTransport, GridTransport, Transport
+from swarmfield.environments.m3fc.transport import ExactTransport, GridTransport
 from swarmfield.rule_options import Squash
 from swarmfield.types import Box, PRNGKey
 
@@ -40,23 +39,10 @@ STRETCH = 10.0
 
 
 @dataclass(frozen=True)
-class TwoGaussiansConfig:
+class TwoGaussiansConfig(TransportConfig):
     """Options of Two Gaussians."""
 
-    num_agents: int = 300
-    """Minor agents."""
-    max_steps: int = 100
-    """Steps of an episode."""
-    transport: Transport = "grid"
-    """How far crowd and users are apart: on a grid, or exactly, for few agents."""
-    transport_cells: int = 25
-    """Cells along each side of that grid."""
-    parity: bool = False
-    """Control a crowd as the published code does; see `--algo.squash`."""
-
-    def __post_init__(self) -> None:
-        require_square(self.num_agents, self.max_steps, self.transport_cells)
-        transport_of(self.transport, self.transport_cells, self.num_agents, USERS)
+    others: ClassVar[int] = USERS
 
 
 class Users(eqx.Module):
@@ -108,8 +94,7 @@ class TwoGaussians:
     @cached_property
     def transport(self) -> ExactTransport | GridTransport:
         """Between the crowd and the users."""
-        config = self.config
-        return transport_of(config.transport, config.transport_cells, config.num_agents, USERS)
+        return self.config.transporting()
 
     def begin(self, key: PRNGKey, number: int) -> Float[Array, "N 2"]:
         """Anywhere."""
