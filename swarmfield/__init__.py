@@ -1,6 +1,7 @@
 """Large-scale mean-field multi-agent reinforcement learning in JAX."""
 
 from swarmfield.environments import make
+from swarmfield.training.chaos import chaos
 from swarmfield.training.league import league
 from swarmfield.training.pictures import plot
 from swarmfield.training.play import duel, evaluate
@@ -14,6 +15,7 @@ __all__ = [
     "Player",
     "Run",
     "SwarmfieldError",
+    "chaos",
     "duel",
     "evaluate",
     "league",

@@ -9,6 +9,7 @@ from typing import Any
 
 from swarmfield.command_line import parse, run_and_rest, runs_and_rest, take_config_file
 from swarmfield.command_options import (
+    ChaosOptions,
     EvaluateOptions,
     ExperimentOptions,
     LeagueOptions,
@@ -194,6 +195,12 @@ def _league(arguments: list[str]) -> None:
     commands.league(arguments)
 
 
+def _chaos(arguments: list[str]) -> None:
+    from swarmfield.training import commands
+
+    commands.chaos(arguments)
+
+
 def _scripted(arguments: list[str]) -> None:
     from swarmfield.training import commands
 
@@ -256,6 +263,11 @@ COMMANDS: dict[str, tuple[Callable[[list[str]], Any], str, Any]] = {
         _league,
         "RUN RUN ... [--episodes N] [--seeds first|all] [--output DIR] [--env.X ...]",
         LeagueOptions,
+    ),
+    "chaos": (
+        _chaos,
+        "RUN|ENVIRONMENT [--num-agents N N ...] [--limit N] [--execution WAY ...] [--env.X ...]",
+        ChaosOptions,
     ),
     "scripted": (_scripted, "ENVIRONMENT [--episodes N] [--env.X ...]", ScriptedOptions),
     "replay": (_replay, "RUN [--format html|gif|mp4] [--colour-by group|team]", ReplayOptions),

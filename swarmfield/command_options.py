@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from swarmfield.rule_options import Execution
+
 
 @dataclass(frozen=True)
 class ResumeOptions:
@@ -42,6 +44,10 @@ class EvaluateOptions(PlayOptions):
     its name if it is an algorithm that learned too."""
     seed: int | None = None
     """Which of several seeds; the first if not given."""
+    explore: float = 0.0
+    """How much the run's policy leaves to chance, from 0 (greedy) to 1."""
+    execution: Execution | None = None
+    """Of a policy that controls a crowd: all act by one rule, or each agent draws its own."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +59,25 @@ class LeagueOptions(PlayOptions):
     output: Path | None = None
     """Folder to write to; `league`, or the next such name that is free, if not given. One that
     holds the same league is gone on with."""
+
+
+@dataclass(frozen=True)
+class ChaosOptions(PlayOptions):
+    """Options of comparing numbers of minor agents with their limit."""
+
+    num_agents: tuple[int, ...] = (2, 5, 10, 20, 50, 100, 200, 500, 1000)
+    """Numbers of minor agents."""
+    limit: int | None = None
+    """Agents that stand for infinitely many; if not given the exact limit where it is known,
+    otherwise the largest number."""
+    execution: tuple[Execution, ...] = ()
+    """Of a controller: by one rule for all, each agent by its own, or both."""
+    explore: float = 0.0
+    """How much the policy leaves to chance, from 0 (greedy) to 1."""
+    seed: int | None = None
+    """Which of several seeds; the first if not given."""
+    output: Path | None = None
+    """Folder to write to; `chaos` in the run's, or the next such name that is free."""
 
 
 @dataclass(frozen=True)

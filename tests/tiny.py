@@ -40,6 +40,11 @@ RIVALS_RUN = (
     f"train iql toy --env.num-agents 3 --num-envs 2 --opponent ac {LEARNING} "
     f"--opponent-algo.rollout-length 7 {_WHOLE}"
 )
+# One who controls a crowd by rules.
+CROWD_RUN = (
+    "train m3fppo beach_bar --env.num-agents 20 --env.max-steps 10 --num-envs 2 --algo.hidden 8 "
+    "--algo.rollout-length 10 --env-steps 80 --evaluations 1 --evaluation-episodes 2"
+)
 KINDS_OF_RUN = [
     TOY_RUN,
     GROUPS_RUN,

@@ -1,4 +1,4 @@
-"""The commands `evaluate`, `duel`, `league` and `scripted`."""
+"""The commands `evaluate`, `duel`, `league`, `chaos` and `scripted`."""
 
 from __future__ import annotations
 
@@ -8,12 +8,19 @@ from pathlib import Path
 from typing import Any
 
 from swarmfield.command_line import parse, run_and_rest, runs_and_rest
-from swarmfield.command_options import EvaluateOptions, LeagueOptions, PlayOptions, ScriptedOptions
+from swarmfield.command_options import (
+    ChaosOptions,
+    EvaluateOptions,
+    LeagueOptions,
+    PlayOptions,
+    ScriptedOptions,
+)
 from swarmfield.console import print_players, short
-from swarmfield.environments import find, make
+from swarmfield.environments import find, is_known, make
 from swarmfield.tables import print_table
+from swarmfield.training import chaos as crowds_without_end
+from swarmfield.training import chaos_tables, play, run_folder
 from swarmfield.training import league as leagues
-from swarmfield.training import play, run_folder
 from swarmfield.training import scripted as players
 from swarmfield.training.config import from_dict
 from swarmfield.training.entrants import folders_of
@@ -54,6 +61,28 @@ def league(arguments: list[str]) -> None:
     print(f"figures         {folder / leagues.JSON_FILE}")
 
 
+def chaos(arguments: list[str]) -> None:
+    """Compare numbers of agents with their limit, and print what each came to."""
+    if not arguments or arguments[0].startswith("-"):
+        raise SwarmfieldError(
+            "chaos needs a run's folder or an environment first, such as `swarmfield chaos "
+            "beach_bar`."
+        )
+    subject, *rest = arguments
+    if is_known(subject):
+        options = vars(parse(_with_env(ChaosOptions, find(subject).config()), rest, "chaos"))
+        options["env"] = _given(options["env"], rest)
+    else:
+        options = _parse_play(ChaosOptions, "chaos", subject, rest)
+    report = crowds_without_end.chaos(subject, **options)
+    print_table(*chaos_tables.table(report))
+    print(chaos_tables.rate_of(report))
+    folder = Path(report["folder"])
+    print(f"table           {folder / crowds_without_end.MARKDOWN_FILE}")
+    print(f"picture         {folder / crowds_without_end.PICTURE_FILE}")
+    print(f"figures         {folder / crowds_without_end.JSON_FILE}")
+
+
 def scripted(arguments: list[str]) -> None:
     """Let scripted players play, and print what it came to."""
     if not arguments or arguments[0].startswith("-"):
@@ -88,13 +117,17 @@ def _parse_play(
     trained = from_dict(run_folder.open_existing(folder).read_config()).config.env
     extended = _with_env(options, trained)
     parsed = vars(parse(extended, arguments, f"swarmfield {command} {run_path}"))
+    return {**parsed, "env": _given(parsed["env"], arguments)}
+
+
+def _given(env: Any, arguments: list[str]) -> dict[str, Any]:
+    """Options of an environment that were given."""
     given = {re.split("[ =]", word)[0].replace("_", "-") for word in arguments}
-    changed = {
+    return {
         name: value
-        for name, value in vars(parsed["env"]).items()
+        for name, value in vars(env).items()
         if {"--env." + name.replace("_", "-"), "--env.no-" + name.replace("_", "-")} & given
     }
-    return {**parsed, "env": changed}
 
 
 def _with_env(options: type[Any], env: Any) -> type[Any]:

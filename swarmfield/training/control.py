@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import cast
 
 from swarmfield.environments.m3fc.control import MeanFieldControl
 from swarmfield.environments.m3fc.minor_major import MinorMajor
 from swarmfield.environments.m3fc.rules import CategoricalRule, GaussianRule, Rule, Table
-from swarmfield.rule_options import RuleOptions
+from swarmfield.rule_options import Execution, RuleOptions
 from swarmfield.types import Discrete, Environment, SwarmfieldError
 
 
@@ -23,6 +24,20 @@ def controlled(environment: Environment, options: RuleOptions, algorithm: str) -
             "two_gaussians, formation, beach_bar, foraging or potential, or another algorithm."
         )
     return cast("Environment", MeanFieldControl(environment, _rule(environment, options)))
+
+
+def executed(environment: Environment, execution: Execution, algorithm: str) -> Environment:
+    """A controlled crowd in which all act by one rule, or each agent by its own.
+
+    Raises:
+        SwarmfieldError: Nobody controls a crowd there.
+    """
+    if not isinstance(environment, MeanFieldControl):
+        raise SwarmfieldError(
+            f"--execution is {execution!r}, but {algorithm} controls no crowd; leave the option "
+            "out, or choose a run of m3fppo or m3fa2c."
+        )
+    return cast("Environment", dataclasses.replace(environment, execution=execution))
 
 
 def _rule(environment: MinorMajor, options: RuleOptions) -> Rule:

@@ -20,12 +20,21 @@ from swarmfield.types import Environment, PRNGKey, Timestep
 
 
 class Match(NamedTuple):
-    """Two players and where they meet. Static; their parameters are passed beside it."""
+    """Two players and where they meet. Static; their parameters are passed beside it.
+
+    Attributes:
+        environment: Where they meet.
+        sides: Who plays which team.
+        learner: How the first acts.
+        opponent: How the other acts, None in a cooperative environment.
+        explore: How much the first explores, in [0, 1]; the other is greedy.
+    """
 
     environment: Environment
     sides: Sides
     learner: Policy
     opponent: Policy | None
+    explore: float = 0.0
 
 
 class Episodes(NamedTuple):
@@ -109,7 +118,7 @@ def _step(
         now.timesteps,
         now.memories,
         keys,
-        (jnp.zeros(()), jnp.zeros(())),
+        (jnp.full((), match.explore), jnp.zeros(())),
     )
     state, timesteps = jax.vmap(match.environment.step)(keys.environment, now.state, actions)
 
@@ -129,10 +138,17 @@ def _step(
 
 def episode_groups(match: Match, num_episodes: int) -> list[int]:
     """How many episodes to play at once, group after group."""
-    agents = sum(team.num_agents for team in match.environment.teams)
+    agents = _num_bodies(match.environment)
     at_once = max(2, AGENTS_AT_ONCE // agents // 2 * 2)
     full, rest = divmod(num_episodes, at_once)
     return [at_once] * full + [rest] * (rest > 0)
+
+
+def _num_bodies(environment: Environment) -> int:
+    """Agents, or bodies in the world where one agent acts for many."""
+    state, _ = jax.eval_shape(environment.reset, jax.random.key(0))
+    bodies = jax.eval_shape(environment.scene, state).alive.shape[0]
+    return max(bodies, sum(team.num_agents for team in environment.teams))
 
 
 def evaluator(

@@ -11,6 +11,7 @@ import jax
 from jaxtyping import PyTree
 
 from swarmfield.algorithms import ALGORITHMS
+from swarmfield.rule_options import Execution
 from swarmfield.training import run_folder
 from swarmfield.training.config import (
     MOST_AT_ONCE,
@@ -44,6 +45,8 @@ def evaluate(
     which: Which = "last",
     seed: int | None = None,
     evaluation_seed: int = 0,
+    explore: float = 0.0,
+    execution: Execution | None = None,
 ) -> dict[str, Any]:
     """Play greedy episodes with a run's policy, sides swapped in half of them.
 
@@ -58,6 +61,11 @@ def evaluate(
         which: Its newest checkpoint, or the best in evaluation.
         seed: Which of several seeds; the first if not given.
         evaluation_seed: Decides the episodes.
+        explore: How much the run's policy leaves to chance, in [0, 1]: 0 plays greedily. Learned
+            distributions are drawn from where it is above 0; of values it is the probability of
+            any action, or the temperature.
+        execution: Of a policy that controls a crowd: all act by one rule it draws, or each minor
+            agent by one of its own.
 
     Returns:
         For each player `return_mean`, `return_std`, `return_ci95`, `episodes` and the
@@ -66,11 +74,15 @@ def evaluate(
     """
     require_playable(episodes, evaluation_seed)
     player = load(path, which=which, seed=seed, env=env)
+    player = player if execution is None else player.executed(execution)
     match, parameters = opposed(player, opponent)
+    match = match._replace(explore=require_share("explore", explore))
     result = _play(match, episodes, player.parameters, parameters, evaluation_seed)
     trained_against = player.job.config.opponent
     against = opponent or trained_against or opponent_kind(player.job, player.environment)
-    name = "opponent-" * player.is_opponent + _evaluation_name(match, against, env, which, seed)
+    name = "opponent-" * player.is_opponent + _evaluation_name(
+        match, against, env, which, seed, execution
+    )
     report = {
         "run": player.name,
         "environment": player.environment.description,
@@ -80,6 +92,8 @@ def evaluate(
         "env_steps": player.env_steps,
         "seed": player.seed,
         "evaluation_seed": evaluation_seed,
+        "explore": explore,
+        "execution": execution,
         **result,
     }
     file = run_folder.open_existing(player.path).write_evaluation(name, report)
@@ -138,6 +152,17 @@ def require_playable(episodes: int, seed: int) -> None:
         )
     require_at_most("episodes", int(episodes), MOST_AT_ONCE)
     require_seeds([seed])
+
+
+def require_share(name: str, value: float) -> float:
+    """An option that must be from 0 to 1.
+
+    Raises:
+        SwarmfieldError: It is not.
+    """
+    if not 0 <= value <= 1:
+        raise SwarmfieldError(f"--{name} is {value!r}, but must be from 0 to 1.")
+    return float(value)
 
 
 def opposed(player: Player, kind: str | None = None) -> tuple[Match, PyTree]:
@@ -245,6 +270,7 @@ def _evaluation_name(
     env: Mapping[str, Any] | None,
     which: Which,
     seed: int | None,
+    execution: Execution | None,
 ) -> str:
     """Such as `map_size=60-vs-random`; a run is named with the folder it is in."""
     parts = [f"{name}={value}" for name, value in sorted((env or {}).items())]
@@ -252,5 +278,7 @@ def _evaluation_name(
         is_run = against not in (*NAMED_OPPONENTS, *ALGORITHMS)
         whom = "-".join(Path(run_folder.full_name(against)).parts[-2:]) if is_run else against
         parts.append(f"vs-{whom}".replace(run_folder.OPPONENT, "-opponent"))
+    parts += [execution] if execution else []
     parts += ["best"] * (which == "best") + [f"seed={seed}"] * (seed is not None)
+    parts += [f"explore={match.explore:g}"] * (match.explore > 0)
     return "-".join(parts) or "default"

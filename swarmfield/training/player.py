@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,10 +13,12 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, PyTree
 
+from swarmfield.rule_options import Execution
 from swarmfield.training import checkpoint, run_folder
 from swarmfield.training.best import env_steps_of
 from swarmfield.training.compiled import Best, Saved, shapes
 from swarmfield.training.config import Job, from_dict, has_rival, rival_of
+from swarmfield.training.control import executed
 from swarmfield.training.matchup import Policy, Sides, policy_of, sides_of
 from swarmfield.training.program import policies_of
 from swarmfield.training.seat import policy_shapes, require_same_reading, team_of
@@ -65,6 +68,15 @@ class Player:
     def name(self) -> str:
         """How it is asked for: its run's folder, and what tells it from the run's learner."""
         return f"{self.path}{run_folder.OPPONENT if self.is_opponent else ''}"
+
+    def executed(self, execution: Execution) -> Player:
+        """The same policy of a crowd, in another execution.
+
+        Raises:
+            SwarmfieldError: It controls no crowd.
+        """
+        environment = executed(self.environment, execution, self.job.algorithm)
+        return dataclasses.replace(self, environment=environment, team=environment.teams[0])
 
     @property
     def sides(self) -> Sides:

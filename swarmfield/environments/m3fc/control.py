@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any, Protocol
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Num
 
-from swarmfield.environments.m3fc.minor_major import TEAM, MinorMajor, MinorMajorState
+from swarmfield.environments.immortals import timestep_of_immortals
+from swarmfield.environments.m3fc.crowd import Crowd
 from swarmfield.environments.m3fc.model import Model
 from swarmfield.environments.m3fc.rules import Rule
 from swarmfield.rule_options import Execution
@@ -26,8 +27,54 @@ from swarmfield.types import (
 )
 
 CONTROLLER = "controller"
-_DRAWING = 2
-"""Folded into keys for what rules draw, beside what the world and minor agents draw."""
+
+
+class Population(Protocol):
+    """A crowd that acts by rules: `MinorMajor` with N agents, `Limit` with infinitely many.
+
+    Their states have a `world`, a `time` and a `shared_return`.
+    """
+
+    @property
+    def model(self) -> Model:
+        """How it goes on."""
+        ...
+
+    @property
+    def description(self) -> str:
+        """What was built."""
+        ...
+
+    def begin(self, key: PRNGKey) -> Any:
+        """Start an episode."""
+        ...
+
+    def rows(self, execution: Execution) -> int:
+        """How many rules it is told at a time.
+
+        Raises:
+            SwarmfieldError: It cannot act in that way.
+        """
+        ...
+
+    def led(
+        self,
+        key: PRNGKey,
+        state: Any,
+        rule: Rule,
+        numbers: Float[Array, "R P"],
+        major: Num[Array, ...],
+    ) -> tuple[Any, Float[Array, ""]]:
+        """The next state and the reward, if all act by a rule, or each by its own."""
+        ...
+
+    def crowd(self, state: Any) -> Crowd:
+        """Its distribution."""
+        ...
+
+    def scene(self, state: Any) -> Scene:
+        """What to draw."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -45,7 +92,7 @@ class MeanFieldControl:
     process, and what is learned in it is nearly the best that many agents can do.
     """
 
-    world: MinorMajor
+    population: Population
     rule: Rule
     execution: Execution = "centralised"
 
@@ -54,55 +101,51 @@ class MeanFieldControl:
 
     @property
     def name(self) -> str:
-        """The world's."""
-        return self.world.name
+        """The model's."""
+        return self._model.name
 
     @property
     def extent(self) -> tuple[float, float]:
         """Of the picture."""
-        return self.world.extent
+        return self._model.extent
 
     @property
     def max_steps(self) -> int:
         """Steps of an episode."""
-        return self.world.max_steps
+        return self._model.config.max_steps
 
     @property
     def description(self) -> str:
         """What was built."""
-        return f"{self.world.description}, {self.execution} control"
+        return f"{self.population.description}, {self.execution} control"
 
     @cached_property
     def teams(self) -> tuple[TeamSpec, ...]:
         """The only team."""
-        model = self.world.model
-        rows = 1 if self.execution == "centralised" else self.world.num_minors
-        actions = actions_of(model, self.rule)
-        return (TeamSpec(CONTROLLER, rows, actions, None, model.num_controlled),)
+        rows, actions = self.population.rows(self.execution), actions_of(self._model, self.rule)
+        return (TeamSpec(CONTROLLER, rows, actions, None, self._model.num_controlled),)
 
-    def reset(self, key: PRNGKey) -> tuple[MinorMajorState, dict[str, Timestep]]:
+    def reset(self, key: PRNGKey) -> tuple[Any, dict[str, Timestep]]:
         """Start an episode."""
-        state, timesteps = self.world.reset(key)
-        nothing = jnp.zeros((self.teams[0].num_agents, self._num_numbers))
-        return state, {CONTROLLER: self._timestep(timesteps[TEAM], nothing)}
+        state = self.population.begin(key)
+        length = self.rule.size + numbers_of_major(self._model)
+        nothing = jnp.zeros((self.teams[0].num_agents, length))
+        return state, {CONTROLLER: self._timestep(state, nothing, jnp.zeros(()))}
 
     def step(
-        self, key: PRNGKey, state: MinorMajorState, actions: Mapping[str, Float[Array, "R P"]]
-    ) -> tuple[MinorMajorState, dict[str, Timestep]]:
+        self, key: PRNGKey, state: Any, actions: Mapping[str, Float[Array, "R P"]]
+    ) -> tuple[Any, dict[str, Timestep]]:
         """All act by the rule, or each by its own."""
         numbers = actions[CONTROLLER]
-        action = self._drawn(jax.random.fold_in(key, _DRAWING), state.minors, numbers)
-        if self.world.model.has_major:
-            major = major_of(self.world.model, numbers[0, self.rule.size :])
-            action = jnp.concatenate([action, major[None].astype(action.dtype)])
-        state, timesteps = self.world.step(key, state, {TEAM: action})
-        return state, {CONTROLLER: self._timestep(timesteps[TEAM], numbers)}
+        major = major_of(self._model, numbers[0, self.rule.size :])
+        of_rule = numbers[:, : self.rule.size]
+        state, reward = self.population.led(key, state, self.rule, of_rule, major)
+        return state, {CONTROLLER: self._timestep(state, numbers, reward)}
 
-    def observe(self, state: MinorMajorState, team: str) -> Observation:
+    def observe(self, state: Any, team: str) -> Observation:
         """What is seen of the crowd and the world."""
         del team  # there is one
-        model = self.world.model
-        seen = model.public(self.world.crowd(state), state.world)[: model.num_controlled]
+        seen = self._seen(state)
         return Observation(None, jnp.broadcast_to(seen, (self.teams[0].num_agents, *seen.shape)))
 
     def unpack(self, team: str, timestep: Timestep, index: Int[Array, ""]) -> Observation:
@@ -110,40 +153,30 @@ class MeanFieldControl:
         del team, index
         return Observation(None, timestep.shared)
 
-    def scene(self, state: MinorMajorState) -> Scene:
-        """The world's."""
-        return self.world.scene(state)
+    def scene(self, state: Any) -> Scene:
+        """The population's."""
+        return self.population.scene(state)
 
     @property
-    def _num_numbers(self) -> int:
-        return self.rule.size + numbers_of_major(self.world.model)
+    def _model(self) -> Model:
+        return self.population.model
 
-    def _drawn(
-        self, key: PRNGKey, minors: Num[Array, "N D"], numbers: Float[Array, "R P"]
-    ) -> Num[Array, "N ..."]:
-        of_rule = numbers[:, : self.rule.size]
-        if self.execution == "centralised":
-            return self.rule.draw(of_rule[0], minors, key)
-        keys = jax.vmap(lambda index: jax.random.fold_in(key, index))(jnp.arange(minors.shape[0]))
-        return jax.vmap(self.rule.draw)(of_rule, minors[:, None], keys)[:, 0]
+    def _seen(self, state: Any) -> Float[Array, " P"]:
+        public = self._model.public(self.population.crowd(state), state.world)
+        return public[: self._model.num_controlled]
 
-    def _timestep(self, timestep: Timestep, numbers: Float[Array, "R P"]) -> Timestep:
-        """The controller's, from that of the agents."""
+    def _timestep(
+        self, state: Any, numbers: Float[Array, "R P"], reward: Float[Array, ""]
+    ) -> Timestep:
         rows = numbers.shape[0]
-        return Timestep(
-            shared=timestep.shared[: self.world.model.num_controlled],
-            own=None,
-            first=timestep.first,
-            alive=timestep.alive[:rows],
-            legal=None,
-            kind=jnp.zeros(rows, jnp.uint8),
+        return timestep_of_immortals(
+            shared=self._seen(state),
             position=jnp.zeros((rows, 1)),
             last_action=numbers,
-            reward=timestep.reward[:rows],
-            terminated=timestep.terminated[:rows],
-            truncated=timestep.truncated,
-            trained=timestep.trained[:rows],
-            measures=timestep.measures,
+            reward=jnp.full(rows, reward),
+            time=state.time,
+            max_steps=self.max_steps,
+            measures={"shared_return": state.shared_return},
         )
 
 
@@ -161,7 +194,9 @@ def numbers_of_major(model: Model) -> int:
 
 
 def major_of(model: Model, numbers: Float[Array, " U"]) -> Num[Array, ...]:
-    """The major agent's action, from its entries in a controller's."""
+    """The major agent's action, from its entries in a controller's; zeros if there is none."""
     if isinstance(model.actions, Discrete):
-        return numbers[0].astype(jnp.uint8)
+        return numbers[0].astype(jnp.uint8) if model.has_major else jnp.uint8(0)
+    if not model.has_major:
+        return jnp.zeros(model.actions.dimensions)
     return jnp.clip(numbers, model.actions.low, model.actions.high)

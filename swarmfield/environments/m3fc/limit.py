@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
 
 import equinox as eqx
 import jax
@@ -13,10 +12,11 @@ import numpy as np
 from jaxtyping import Array, Float, Int, Num
 
 from swarmfield.environments.m3fc.crowd import Crowd, shares
-from swarmfield.environments.m3fc.minor_major import WORLD
+from swarmfield.environments.m3fc.minor_major import WORLD, scene_of
 from swarmfield.environments.m3fc.model import Model, World
-from swarmfield.environments.m3fc.rules import CategoricalRule
-from swarmfield.types import Discrete, PRNGKey, SwarmfieldError
+from swarmfield.environments.m3fc.rules import CategoricalRule, Rule
+from swarmfield.rule_options import Execution
+from swarmfield.types import Discrete, PRNGKey, Scene, SwarmfieldError
 
 
 class LimitState(eqx.Module):
@@ -24,18 +24,8 @@ class LimitState(eqx.Module):
 
     shares: Float[Array, " B"]
     world: World
-
-
-class LimitStep(NamedTuple):
-    """What a step of the limit comes to.
-
-    Attributes:
-        state: The next one.
-        reward: For the step.
-    """
-
-    state: LimitState
-    reward: Float[Array, ""]
+    time: Int[Array, ""]
+    shared_return: Float[Array, ""]
 
 
 @dataclass(frozen=True)
@@ -65,6 +55,15 @@ class Limit:
                 "exactly: use many agents instead."
             )
 
+    @property
+    def description(self) -> str:
+        """What it is the limit of."""
+        return f"{self.model.name}: infinitely many minor agents, {self._max_steps} steps"
+
+    @property
+    def _max_steps(self) -> int:
+        return self.model.config.max_steps
+
     @cached_property
     def states(self) -> Int[np.ndarray, "B D"]:
         """All of them, in the order of the bins."""
@@ -72,21 +71,39 @@ class Limit:
         grid = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
         return grid.reshape(-1, len(axes)).astype(np.int32)
 
-    def reset(self, key: PRNGKey) -> LimitState:
+    def begin(self, key: PRNGKey) -> LimitState:
         """Everybody anywhere, with equal shares."""
         number = self.states.shape[0]
         world = self.model.found(jax.random.fold_in(key, WORLD))
-        return LimitState(jnp.full(number, 1 / number), world)
+        return LimitState(jnp.full(number, 1 / number), world, jnp.int32(0), jnp.zeros(()))
 
-    def step(
+    def crowd(self, state: LimitState) -> Crowd:
+        """All states, each with its share."""
+        return Crowd(jnp.asarray(self.states), state.shares)
+
+    def scene(self, state: LimitState) -> Scene:
+        """All states, the brighter the larger their shares."""
+        level = state.shares / jnp.max(state.shares)
+        return scene_of(self.model, jnp.asarray(self.states), level, state.world)
+
+    def rows(self, execution: Execution) -> int:
+        """How many rules it is told at a time: one."""
+        if execution != "centralised":
+            raise SwarmfieldError(
+                f"--execution is {execution!r}, but infinitely many agents cannot draw a rule "
+                "each; choose centralised, or many agents."
+            )
+        return 1
+
+    def led(
         self,
         key: PRNGKey,
         state: LimitState,
-        rule: CategoricalRule,
-        numbers: Float[Array, " P"],
+        rule: Rule,
+        numbers: Float[Array, "1 P"],
         major: Num[Array, ...],
-    ) -> LimitStep:
-        """One step, in which all act by a rule.
+    ) -> tuple[LimitState, Float[Array, ""]]:
+        """One step, in which all act by a rule: the next state, and the reward.
 
         Args:
             key: Draws what the world draws.
@@ -95,8 +112,9 @@ class Limit:
             numbers: h.
             major: What the major agent does.
         """
+        assert isinstance(rule, CategoricalRule), "actions are discrete"
         states = jnp.asarray(self.states)
-        chances = rule.probabilities(numbers, states)
+        chances = rule.probabilities(numbers[0], states)
         number, num_actions = chances.shape
         weight = (state.shares[:, None] * chances).reshape(-1)
         crowd = Crowd(jnp.repeat(states, num_actions, axis=0), weight)
@@ -105,4 +123,5 @@ class Limit:
         moved = Crowd(self.model.move(key, crowd, state.world, action), weight)
         world = self.model.change(jax.random.fold_in(key, WORLD), crowd, state.world, major)
         there = shares(moved, self.model.bins.index(moved.state), number)
-        return LimitStep(LimitState(there, world), reward)
+        paid = state.shared_return + reward
+        return LimitState(there, world, state.time + 1, paid), reward

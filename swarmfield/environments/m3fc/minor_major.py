@@ -16,12 +16,14 @@ from jaxtyping import Array, Float, Int, Num
 from swarmfield.environments.immortals import timestep_of_immortals
 from swarmfield.environments.m3fc.crowd import Crowd
 from swarmfield.environments.m3fc.model import Model, World
+from swarmfield.environments.m3fc.rules import Rule
+from swarmfield.rule_options import Execution
 from swarmfield.types import Box, Observation, PRNGKey, Scene, TeamSpec, Timestep
 
 TEAM = "agents"
 MINOR, MAJOR = 0, 1
 """Kinds of agents."""
-MINORS, WORLD = 0, 1
+MINORS, WORLD, RULES = 0, 1, 2
 """Folded into keys: draws of the world are the same for any number of agents."""
 _LEVEL = 0.5
 """How brightly minor agents are drawn; the major one is brighter."""
@@ -120,6 +122,37 @@ class MinorMajor:
         )
         return state, {TEAM: self._timestep(state, reward)}
 
+    def begin(self, key: PRNGKey) -> MinorMajorState:
+        """Start an episode."""
+        return self.reset(key)[0]
+
+    def rows(self, execution: Execution) -> int:
+        """How many rules it is told at a time: one for all, or one for each minor agent."""
+        return 1 if execution == "centralised" else self.num_minors
+
+    def led(
+        self,
+        key: PRNGKey,
+        state: MinorMajorState,
+        rule: Rule,
+        numbers: Float[Array, "R P"],
+        major: Num[Array, ...],
+    ) -> tuple[MinorMajorState, Float[Array, ""]]:
+        """One step, in which all minor agents draw from a rule what they do, or each from its own.
+
+        Args:
+            key: Draws what agents and the world draw.
+            state: As it is.
+            rule: How to read the numbers.
+            numbers: Of one rule for all, or of one for each.
+            major: What the major agent does.
+        """
+        action = _drawn(jax.random.fold_in(key, RULES), rule, numbers, state.minors)
+        if self.model.has_major:
+            action = jnp.concatenate([action, major[None].astype(action.dtype)])
+        state, timesteps = self.step(key, state, {TEAM: action})
+        return state, timesteps[TEAM].reward[0]
+
     def crowd(self, state: MinorMajorState) -> Crowd:
         """The minor agents."""
         return Crowd(state.minors)
@@ -147,21 +180,8 @@ class MinorMajor:
 
     def scene(self, state: MinorMajorState) -> Scene:
         """The minor agents, the major one, and what else there is."""
-        marks, cells = self.model.marks(state.world), self.model.cells
-        number, majors = self.teams[0].num_agents, int(self.model.has_major)
-        level = jnp.full(number, _LEVEL)
-        if majors:
-            level = level.at[-1].set(1.0)
-        sorts = [np.zeros(self.num_minors, int), np.ones(majors, int), 1 + majors + marks.sort]
-        return Scene(
-            position=self.model.drawn(jnp.concatenate([self._places(state), marks.place])),
-            alive=jnp.concatenate([jnp.ones(number, bool), marks.there]),
-            level=jnp.concatenate([level, marks.level]),
-            size=jnp.ones(number + marks.level.shape[0], jnp.uint8),
-            walls=None if cells is None else jnp.zeros(cells[::-1], bool),
-            sort=jnp.asarray(np.concatenate(sorts)),
-            names=("minor agents", *["major agent"] * majors, *self.model.names_of_marks),
-        )
+        place = state.minors[:, : self.model.dimensions]
+        return scene_of(self.model, place, jnp.full(self.num_minors, _LEVEL), state.world)
 
     def _places(self, state: MinorMajorState) -> Num[Array, "M D"]:
         """Of all agents."""
@@ -205,3 +225,40 @@ class MinorMajor:
         if model.has_major:
             kind = kind.at[-1].set(MAJOR)
         return eqx.tree_at(lambda t: t.kind, timestep, kind)
+
+
+def _drawn(
+    key: PRNGKey, rule: Rule, numbers: Float[Array, "R P"], minors: Num[Array, "N D"]
+) -> Num[Array, "N ..."]:
+    """What minor agents do by one rule, or each by its own."""
+    if numbers.shape[0] == 1:
+        return rule.draw(numbers[0], minors, key)
+    keys = jax.vmap(lambda index: jax.random.fold_in(key, index))(jnp.arange(minors.shape[0]))
+    return jax.vmap(rule.draw)(numbers, minors[:, None], keys)[:, 0]
+
+
+def scene_of(
+    model: Model, place: Num[Array, "M D"], level: Float[Array, " M"], world: World
+) -> Scene:
+    """A crowd, the major agent if there is one, and what else there is.
+
+    Args:
+        model: Theirs.
+        place: Where the crowd is.
+        level: How brightly it is drawn there.
+        world: Of that instant.
+    """
+    marks, cells, majors = model.marks(world), model.cells, int(model.has_major)
+    if majors:
+        place = jnp.concatenate([place, model.place_of_major(world)[None]])
+        level = jnp.append(level, 1.0)
+    sorts = [np.zeros(level.shape[0] - majors, int), np.ones(majors, int), 1 + majors + marks.sort]
+    return Scene(
+        position=model.drawn(jnp.concatenate([place, marks.place])),
+        alive=jnp.concatenate([jnp.ones(level.shape[0], bool), marks.there]),
+        level=jnp.concatenate([level, marks.level]),
+        size=jnp.ones(level.shape[0] + marks.level.shape[0], jnp.uint8),
+        walls=None if cells is None else jnp.zeros(cells[::-1], bool),
+        sort=jnp.asarray(np.concatenate(sorts)),
+        names=("minor agents", *["major agent"] * majors, *model.names_of_marks),
+    )

@@ -187,9 +187,11 @@ def test_the_limit_is_what_many_agents_come_near():
     limit = Limit(world.model)
     numbers = jax.random.normal(jax.random.key(3), (125,))
     state, _ = control.reset(KEY)
-    exact = limit.reset(KEY)
+    exact = limit.begin(KEY)
     move = jax.jit(control.step)
-    go_on = jax.jit(lambda key, state: limit.step(key, state, control.rule, numbers, jnp.int32(2)))
+    go_on = jax.jit(
+        lambda key, state: limit.led(key, state, control.rule, numbers[None], jnp.int32(2))
+    )
     for time in range(5):
         key = jax.random.fold_in(KEY, time)
         action = jnp.append(numbers, 2.0)[None]
@@ -208,10 +210,24 @@ def test_the_limit_is_exact_where_shares_are_whole_numbers_of_agents():
     model = make("beach_bar", num_agents=25).model
     limit = Limit(model)
     numbers = jnp.full((25, 5), -1.0).at[:, 3].set(1.0).reshape(-1)
-    state = limit.reset(KEY)
+    state = limit.begin(KEY)
     rule = rule_of(model)
-    after, _ = limit.step(KEY, state, rule, numbers, jnp.int32(0))
+    after, _ = limit.led(KEY, state, rule, numbers[None], jnp.int32(0))
     np.testing.assert_allclose(after.shares, 1 / 25, rtol=1e-6)
+
+
+def test_who_controls_infinitely_many_agents_is_as_one_who_controls_some():
+    world = make("beach_bar", max_steps=4)
+    control = MeanFieldControl(Limit(world.model), rule_of(world.model))
+    assert control.teams == MeanFieldControl(world, rule_of(world.model)).teams
+    check_environment(control, KEY, num_steps=6)
+
+
+def test_infinitely_many_agents_cannot_draw_a_rule_each():
+    model = make("beach_bar").model
+    control = MeanFieldControl(Limit(model), rule_of(model), "decentralised")
+    with pytest.raises(SwarmfieldError, match="--execution is 'decentralised', but infinitely"):
+        _ = control.teams
 
 
 def test_there_is_no_exact_limit_of_infinitely_many_states():
