@@ -2,6 +2,7 @@
 
 from swarmfield.environments import make
 from swarmfield.training.chaos import chaos
+from swarmfield.training.games import solve
 from swarmfield.training.league import league
 from swarmfield.training.pictures import plot
 from swarmfield.training.play import duel, evaluate
@@ -24,6 +25,7 @@ __all__ = [
     "plot",
     "resume",
     "scripted",
+    "solve",
     "train",
     "write_replay",
 ]

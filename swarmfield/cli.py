@@ -12,6 +12,7 @@ from swarmfield.command_options import (
     ChaosOptions,
     EvaluateOptions,
     ExperimentOptions,
+    GameOptions,
     LeagueOptions,
     PlayOptions,
     PlotOptions,
@@ -201,6 +202,12 @@ def _chaos(arguments: list[str]) -> None:
     commands.chaos(arguments)
 
 
+def _game(arguments: list[str]) -> None:
+    from swarmfield.training import commands
+
+    commands.game(arguments)
+
+
 def _scripted(arguments: list[str]) -> None:
     from swarmfield.training import commands
 
@@ -269,6 +276,7 @@ COMMANDS: dict[str, tuple[Callable[[list[str]], Any], str, Any]] = {
         "RUN|ENVIRONMENT [--num-agents N N ...] [--limit N] [--execution WAY ...] [--env.X ...]",
         ChaosOptions,
     ),
+    "game": (_game, "NAME [--method mirror_descent|fictitious_play] [options]", GameOptions),
     "scripted": (_scripted, "ENVIRONMENT [--episodes N] [--env.X ...]", ScriptedOptions),
     "replay": (_replay, "RUN [--format html|gif|mp4] [--colour-by group|team]", ReplayOptions),
     "plot": (_plot, "RUN [RUN ...] [--output FILE]", PlotOptions),

@@ -81,6 +81,24 @@ class ChaosOptions(PlayOptions):
 
 
 @dataclass(frozen=True)
+class GameOptions:
+    """Options of solving a mean-field game."""
+
+    method: Literal["mirror_descent", "fictitious_play"] = "mirror_descent"
+    """Online mirror descent, or fictitious play."""
+    iterations: int = 1000
+    """Of the solver."""
+    step_size: float = 0.05
+    """Of mirror descent."""
+    learned: bool = True
+    """Let one agent learn from experience what it could gain by leaving the policy, too."""
+    seed: int = 0
+    """Of what it learns from."""
+    output: Path | None = None
+    """Folder to write to; `game`, or the next such name that is free, if not given."""
+
+
+@dataclass(frozen=True)
 class ReplayOptions:
     """Options of a replay."""
 

@@ -1,4 +1,4 @@
-"""From few agents to many, as a picture."""
+"""How something comes near its limit, as a picture: numbers of agents, or policies."""
 
 from __future__ import annotations
 
@@ -43,6 +43,30 @@ def draw_convergence(report: Mapping[str, Any], path: str | Path) -> None:
         for axes in (returns, gaps):
             axes.set(xscale="log", xlabel="minor agents")
             axes.xaxis.set_major_formatter(engineering())
+        save(figure, path)
+
+
+def draw_exploitability(report: Mapping[str, Any], path: str | Path) -> None:
+    """Draw what one agent could gain by leaving the policy, against iterations.
+
+    Args:
+        report: `game`, `method` and `exploitability`, as `solve` returns them.
+        path: Where to write: `.png`, `.svg` or `.pdf`.
+
+    Raises:
+        SwarmfieldError: The suffix is unknown, or the file cannot be written.
+    """
+    check_suffix(path)
+    with style():
+        figure = new_figure(6.0, 4.2)
+        axes = figure.subplots()
+        gains = np.array(report["exploitability"])
+        iterations = 1 + np.arange(len(gains))
+        axes.plot(iterations[gains > 0], gains[gains > 0], color=ON_LIGHT[0])
+        title = f"{report['game']}: {report['method'].replace('_', ' ')}"
+        axes.set(title=title, xlabel="1 + iterations", ylabel="exploitability")
+        axes.set(xscale="log", yscale="log")
+        axes.xaxis.set_major_formatter(engineering())
         save(figure, path)
 
 

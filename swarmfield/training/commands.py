@@ -1,4 +1,4 @@
-"""The commands `evaluate`, `duel`, `league`, `chaos` and `scripted`."""
+"""The commands `evaluate`, `duel`, `league`, `chaos`, `game` and `scripted`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from swarmfield.command_line import parse, run_and_rest, runs_and_rest
 from swarmfield.command_options import (
     ChaosOptions,
     EvaluateOptions,
+    GameOptions,
     LeagueOptions,
     PlayOptions,
     ScriptedOptions,
@@ -19,7 +20,7 @@ from swarmfield.console import print_players, short
 from swarmfield.environments import find, is_known, make
 from swarmfield.tables import print_table
 from swarmfield.training import chaos as crowds_without_end
-from swarmfield.training import chaos_tables, play, run_folder
+from swarmfield.training import chaos_tables, games, play, run_folder
 from swarmfield.training import league as leagues
 from swarmfield.training import scripted as players
 from swarmfield.training.config import from_dict
@@ -81,6 +82,20 @@ def chaos(arguments: list[str]) -> None:
     print(f"table           {folder / crowds_without_end.MARKDOWN_FILE}")
     print(f"picture         {folder / crowds_without_end.PICTURE_FILE}")
     print(f"figures         {folder / crowds_without_end.JSON_FILE}")
+
+
+def game(arguments: list[str]) -> None:
+    """Solve a mean-field game, and print how."""
+    if not arguments or arguments[0].startswith("-"):
+        raise SwarmfieldError(f"game needs the name of one first: {', '.join(games.GAMES)}.")
+    name, *rest = arguments
+    report = games.solve(name, **vars(parse(GameOptions, rest, f"swarmfield game {name}")))
+    print_table(*games.table(report))
+    print(games.sentence(report))
+    print_table(*games.places(report))
+    folder = Path(report["folder"])
+    print(f"picture         {folder / games.PICTURE_FILE}")
+    print(f"figures         {folder / games.JSON_FILE}")
 
 
 def scripted(arguments: list[str]) -> None:
