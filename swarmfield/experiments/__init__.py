@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from swarmfield.experiments import bmf, hmf, magent, mfqmix
+from swarmfield.experiments import bmf, hmf, m3fc, magent, mfqmix
 from swarmfield.experiments.design import Experiment
 from swarmfield.options import suggest
 from swarmfield.types import SwarmfieldError
@@ -12,6 +12,7 @@ from swarmfield.types import SwarmfieldError
 PAPERS: Mapping[str, tuple[Experiment, ...]] = {
     "bmf": bmf.EXPERIMENTS,
     "hmf": hmf.EXPERIMENTS,
+    "m3fc": m3fc.EXPERIMENTS,
     "mfqmix": mfqmix.EXPERIMENTS,
     "magent": magent.EXPERIMENTS,
 }

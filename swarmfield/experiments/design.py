@@ -106,6 +106,20 @@ class Trial(NamedTuple):
     env: Options
 
 
+class Crowds(NamedTuple):
+    """Comparisons of a trained policy of a crowd with other numbers of minor agents.
+
+    Attributes:
+        num_agents: How many.
+        episodes: Of each number.
+        limit: Agents that stand for infinitely many; the exact limit if None.
+    """
+
+    num_agents: tuple[int, ...]
+    episodes: int
+    limit: int | None = None
+
+
 class Claim(NamedTuple):
     """What a paper says, as a comparison that figures can decide.
 
@@ -142,6 +156,7 @@ class Experiment(NamedTuple):
         claims: What the paper concludes.
         reported: The paper's figures, by arm and column title.
         films: Whether the report shows an episode of each arm instead of curves.
+        crowds: Numbers of agents that policies are compared with, of each scale.
         population: How many agents learn, where experiments of one register differ in that alone.
     """
 
@@ -157,6 +172,7 @@ class Experiment(NamedTuple):
     claims: tuple[Claim, ...] = ()
     reported: Mapping[tuple[str, str], str] = MappingProxyType({})
     films: bool = False
+    crowds: Mapping[Scale, Crowds] = MappingProxyType({})
     population: int | None = None
 
     def trials_at(self, scale: Scale) -> tuple[Trial, ...]:

@@ -9,12 +9,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from swarmfield.convergence_plot import draw_convergence
 from swarmfield.curves import FEWEST_FOR_IQM, over_seeds
+from swarmfield.experiments.crowds import compared
 from swarmfield.experiments.design import Arm, Claim, Column, Experiment, Scale
 from swarmfield.experiments.figures import comparison, sizes
 from swarmfield.experiments.plan import slug
 from swarmfield.experiments.results import AGAINST, RUN, Results, Verdict, judge
 from swarmfield.tables import markdown
+from swarmfield.training.chaos_tables import rate_of
+from swarmfield.training.chaos_tables import table as crowd_table
 from swarmfield.training.json_files import write_json
 from swarmfield.training.recording import write_replay
 from swarmfield.types import SwarmfieldError
@@ -105,6 +109,7 @@ def _section(results: Results, output: Path) -> str:
     ]
     there = _arms_made(results)
     parts += [_table(results, there), *_pictures(results, there, output)]
+    parts += [part for arm in there for part in _crowds(results, arm, output)]
     missing = [arm.name for arm in experiment.arms if arm not in there]
     if missing:
         parts.append(f"Not finished: {', '.join(missing)}.")
@@ -182,7 +187,7 @@ def _pictures(results: Results, arms: Sequence[Arm], output: Path) -> list[str]:
     if experiment.films:
         return [_film(results, arm, output / f"{name}-{slug(arm.name)}.gif") for arm in arms]
     # One of several methods alone is in another experiment's picture.
-    if experiment.task.one_by_one or len(arms) < min(2, len(experiment.arms)):
+    if experiment.crowds or experiment.task.one_by_one or len(arms) < min(2, len(experiment.arms)):
         return []
     rows = {arm.name: _rows(results, arm) for arm in arms}
     comparison(rows, _measures(experiment), output / f"{name}.png")
@@ -214,6 +219,21 @@ def _rows(results: Results, arm: Arm) -> list[dict[str, Any]]:
         if None not in both:
             row[_DIFFERENCE] = both[0] - both[1]
     return rows
+
+
+def _crowds(results: Results, arm: Arm, output: Path) -> list[str]:
+    """A policy with other numbers of agents, where an experiment is about that."""
+    experiment = results.experiment
+    if results.scale not in experiment.crowds:
+        return []
+    run = results.folders(arm)[0]
+    found = compared(run.path)
+    if found is None:
+        return [f"Numbers of agents of {arm.name} are not compared yet."]
+    name = f"{experiment.name.partition('/')[2]}-{slug(arm.name)}.png"
+    draw_convergence(found, output / name)
+    title = f"![{experiment.title}, {arm.name}]({name})"
+    return [markdown(*crowd_table(found)), f"{rate_of(found)}.", title]
 
 
 def _film(results: Results, arm: Arm, to: Path) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from swarmfield.experiments.crowds import compare, uncompared
 from swarmfield.experiments.design import Experiment, Scale, Trial
 from swarmfield.experiments.plan import PlannedRun, enemies_of, runs_of
 from swarmfield.training import run_folder
@@ -57,6 +58,9 @@ def run(
         for one, trial, seed in _untried(experiment, scale, root, seeds):
             say(f"{one.path}, seed {seed}: {trial.name}")
             evaluate(one.path, env=trial.env, seed=seed, **how_tried(one.job))
+        for path, crowds in uncompared(experiment, scale, root, seeds):
+            say(f"{path}: with {', '.join(map(str, crowds.num_agents))} agents")
+            compare(path, crowds)
     if failed:
         raise RuntimeError(
             f"{', '.join(failed)} could not be trained, see above; all other runs are made, and "
@@ -173,8 +177,8 @@ def how_tried(job: Job) -> dict[str, Any]:
 def reports_of(path: Path, trial: Trial) -> dict[int, dict[str, Any]]:
     """What evaluations of a finished run in a trial's world found, by seed.
 
-    Others that somebody made in the same world, of another policy or with other episodes, are
-    no part of it.
+    Others that somebody made in the same world, of another policy, in another way or with other
+    episodes, are no part of it.
     """
     folder = run_folder.RunFolder(path)
     job, summary = from_dict(folder.read_config()), folder.read_summary() or {}
@@ -191,6 +195,7 @@ def reports_of(path: Path, trial: Trial) -> dict[int, dict[str, Any]]:
         report["seed"]: report
         for report in reports
         if all(report.get(name) == value for name, value in wanted.items())
+        and (report.get("explore", 0), report.get("execution")) == (0, None)
         and not run_folder.named(report.get("run", ""))[1]
         and report["learner"]["episodes"] == how["episodes"]
     }
