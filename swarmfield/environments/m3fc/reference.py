@@ -59,8 +59,8 @@ def choose_formation(
 def choose_bar(_world: MinorMajor, state: MinorMajorState, _key: PRNGKey) -> Int[Array, " M"]:
     """All to the bar, and the bar to its target."""
     bar, target = state.world.major, state.world.target
-    minors = _step_towards(state.minors, jnp.broadcast_to(bar, state.minors.shape))
-    return jnp.concatenate([minors, _step_towards(bar[None], target[None])])
+    minors = step_towards(state.minors, jnp.broadcast_to(bar, state.minors.shape))
+    return jnp.concatenate([minors, step_towards(bar[None], target[None])])
 
 
 def choose_shuttle(world: MinorMajor, state: MinorMajorState, _key: PRNGKey) -> Float[Array, "M 2"]:
@@ -107,7 +107,7 @@ def _follow_plan(place: Float[Array, "N 2"], others: Float[Array, "L 2"]) -> Flo
     return towards(place, ExactTransport().goals(Crowd(place), Crowd(others)), FASTEST)
 
 
-def _step_towards(place: Int[Array, "M 2"], goal: Int[Array, "M 2"]) -> Int[Array, " M"]:
+def step_towards(place: Int[Array, "M 2"], goal: Int[Array, "M 2"]) -> Int[Array, " M"]:
     """The action that brings each nearest."""
     after = (place[:, None] + jnp.asarray(STEPS)[None]) % SIDE
     offset = jnp.abs(after - goal[:, None])
