@@ -20,6 +20,7 @@ from swarmfield.algorithms import ALGORITHMS, options_for
 from swarmfield.environments import make
 from swarmfield.training.config import Job, make_job
 
+CROWDS = ("two_gaussians", "formation", "beach_bar", "foraging", "potential")
 AGENTS_AT_ONCE = 2048
 """Learners of all environments together, where one has fewer."""
 
@@ -51,11 +52,12 @@ def _measure(options: argparse.Namespace, size: int) -> list[dict[str, Any]]:
         ratios = [ours / first for ours, first in zip(*_pair(seconds, name), strict=True)]
         row = {
             "label": name,
-            "num_agents": trainer.num_agents,
+            "num_agents": size,
             "num_envs": _num_envs(size),
             "milliseconds_a_step": 1000 * statistics.median(seconds[name]) / options.steps,
             "ratio": statistics.median(ratios),
-            "agent_steps_per_second": acted[name] / sum(seconds[name]),
+            # Who controls a crowd acts once for all of it.
+            "agent_steps_per_second": acted[name] * size / trainer.num_agents / sum(seconds[name]),
             "compile_seconds": trainer.compile_seconds,
             "megabytes": trainer.megabytes,
         }
@@ -77,6 +79,8 @@ def _job(options: argparse.Namespace, name: str, size: int) -> Job:
     num_envs = _num_envs(size)
     # Replay keeps as many steps at every size, so that memory shows what a step costs.
     wanted = {"capacity": 64 * num_envs * size, "warmup": 0, "graph": options.graph}
+    if options.environment in CROWDS:
+        wanted["rollout_length"] = options.steps  # a window is a rollout and what is learned of it
     in_battle = options.environment == "battle"
     against: dict[str, Any] = {"opponent": "random"} if in_battle else {}
     env = {"num_agents": 2 * size if in_battle else size}
@@ -99,7 +103,9 @@ def _plain(options: argparse.Namespace) -> dict[str, Any]:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--algorithms", nargs="+", choices=list(ALGORITHMS), required=True)
-    parser.add_argument("--environment", choices=["battle", "firefighter"], default="battle")
+    parser.add_argument(
+        "--environment", choices=["battle", "firefighter", *CROWDS], default="battle"
+    )
     parser.add_argument("--num-agents", nargs="+", type=int, required=True, help="learners")
     parser.add_argument("--graph", choices=["environment", "nearest", "full"], help="of gatmf")
     parser.add_argument("--steps", type=int, default=400, help="of all environments, a window")

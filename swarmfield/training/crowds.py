@@ -15,7 +15,7 @@ from jaxtyping import Array, Float, PyTree
 from swarmfield.algorithms import ALGORITHMS
 from swarmfield.chunks import AGENTS_AT_ONCE, in_chunks
 from swarmfield.environments import is_known, make
-from swarmfield.environments.m3fc.control import MeanFieldControl
+from swarmfield.environments.m3fc.control import MeanFieldControl, Population
 from swarmfield.environments.m3fc.limit import Limit
 from swarmfield.environments.m3fc.minor_major import MinorMajor
 from swarmfield.environments.m3fc.model import Model
@@ -108,7 +108,7 @@ def _say_zeros(
     return jnp.zeros_like(timestep.last_action), memory, None
 
 
-def _population(environment: Environment) -> MinorMajor | Any:
+def _population(environment: Environment) -> Population:
     """Those who act in an environment of minor agents.
 
     Raises:
