@@ -130,13 +130,20 @@ def _act(
     parameters = policy_of_all(parts, _actor_of(learner), timestep)
     drawn, likely = parts.family.sample(parameters, key), parts.family.mode(parameters)
     numbers = jnp.where(explore[:, None] > 0, drawn, likely)
-    return executed(parts.senses.team.actions, numbers), memory, {"numbers": numbers}
+    return (
+        executed(parts.senses.team.actions, numbers),
+        memory,
+        {"numbers": numbers, "policy": parameters},
+    )
 
 
 def _update(
     parts: Parts, learner: PPO, batch: Trajectory, key: PRNGKey, progress: Float[Array, ""]
 ) -> tuple[PPO, dict[str, Float[Array, ""]]]:
-    """Some passes over a rollout, each over all of it in an order of its own."""
+    """Some passes over a rollout, each in an order of its own.
+
+    A pass leaves out the last of its steps where minibatches do not divide their number.
+    """
     config = parts.config
     examples = examples_of(parts, learner.critic, batch)
     number = examples.weight.shape[0]
@@ -171,7 +178,7 @@ def _step(
     learned, optimizer = state
     rows, key = some
     batch = jax.tree.map(lambda x: x[rows], examples)
-    (_, sums), gradients = gradient_of(parts, learned, learner.actor, learner.kl_weight, batch, key)
+    (_, sums), gradients = gradient_of(parts, learned, learner.kl_weight, batch, key)
     learned, optimizer, norm = parts.descent.step(learned, gradients, optimizer, progress)
     return (learned, optimizer), sums | {"gradient_norm": norm}
 

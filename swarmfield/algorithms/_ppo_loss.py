@@ -39,6 +39,7 @@ class Examples(NamedTuple):
     Attributes:
         now: What was seen.
         numbers: What was done, as drawn.
+        before: The policy from which it was drawn.
         value: V as it was.
         advantage: Of what was done; standardised.
         target: Of the value.
@@ -47,6 +48,7 @@ class Examples(NamedTuple):
 
     now: Timestep
     numbers: Float[Array, "M N L"]
+    before: Float[Array, "M N P"]
     value: Float[Array, "M N"]
     advantage: Float[Array, "M N"]
     target: Float[Array, "M N"]
@@ -93,6 +95,7 @@ def examples_of(parts: Parts, critic: Network, batch: Trajectory) -> Examples:
     examples = Examples(
         jax.tree.map(lambda x: x[:-1], batch.steps),
         batch.record["numbers"],
+        batch.record["policy"],
         value[:-1],
         standardised(advantage, batch.weight),
         advantage + value[:-1],
@@ -110,10 +113,10 @@ def standardised(values: Float[Array, "*B"], weight: Float[Array, "*B"]) -> Floa
 
 
 def gradient_of(
-    parts: Parts, learned: Any, old: Network, kl_weight: Array, examples: Examples, key: PRNGKey
+    parts: Parts, learned: Any, kl_weight: Array, examples: Examples, key: PRNGKey
 ) -> Any:
     """((loss, sums), gradients) of actor and critic, added up over chunks of whole steps."""
-    loss = partial(_loss, parts, old, kl_weight, jnp.sum(examples.weight))
+    loss = partial(_loss, parts, kl_weight, jnp.sum(examples.weight))
     gradient = partial(jax.value_and_grad(loss, has_aux=True), learned)
     return sum_over_chunks(
         lambda some, _: gradient(some), examples, parts.senses.steps_at_once, key
@@ -122,7 +125,6 @@ def gradient_of(
 
 def _loss(
     parts: Parts,
-    old: Network,
     kl_weight: Float[Array, ""],
     total: Float[Array, ""],
     learned: tuple[Network, Network],
@@ -134,10 +136,8 @@ def _loss(
     now = examples.now
     observation = see_steps(parts.senses, now)
     new = allowed(parts, actor(observation, now.kind), now)
-    before = jax.lax.stop_gradient(allowed(parts, old(observation, now.kind), now))
-    log_ratio = family.log_probability(new, examples.numbers) - family.log_probability(
-        before, examples.numbers
-    )
+    then = family.log_probability(examples.before, examples.numbers)
+    log_ratio = family.log_probability(new, examples.numbers) - then
     ratio = jnp.exp(log_ratio)
     held = jnp.clip(ratio, 1 - config.clip, 1 + config.clip)
     value = critic(observation, now.kind, now.alive)
@@ -148,7 +148,7 @@ def _loss(
             (value - examples.target) ** 2, (examples.value + moved - examples.target) ** 2
         ),
         "entropy": family.entropy(new),
-        "kl": family.divergence(before, new),
+        "kl": family.divergence(examples.before, new),
         "clipped": (jnp.abs(ratio - 1) > config.clip).astype(jnp.float32),
         "value": value,
     }

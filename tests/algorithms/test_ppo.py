@@ -62,6 +62,7 @@ def examples(action, advantage, value, target, weight):
     return ppo_loss.Examples(
         step,
         jnp.array([[[float(a)] for a in action]]),
+        jnp.zeros((1, 2, 2)),  # both were as likely
         two(value),
         jnp.array([advantage], jnp.float32),
         two(target),
@@ -72,11 +73,9 @@ def examples(action, advantage, value, target, weight):
 def test_the_loss_by_hand():
     """Two agents; the first did what became twice as likely, the second what became rarer."""
     parts = parts_of(entropy_weight=0.1, value_weight=0.5, value_clip=1.0, kl_weight=0.3)
-    even, new = Says(0.0, 0.0), Says(float(np.log(3)), 0.0)
+    new = Says(float(np.log(3)), 0.0)
     some = examples([0, 1], [1.0, -1.0], 2.0, 5.0, [1.0, 1.0])
-    loss, sums = ppo_loss._loss(
-        parts, even, jnp.float32(0.3), jnp.float32(2), (new, Says(4.0)), some
-    )
+    loss, sums = ppo_loss._loss(parts, jnp.float32(0.3), jnp.float32(2), (new, Says(4.0)), some)
     # Ratios 0.75 / 0.5 = 1.5, held at 1.2, and 0.25 / 0.5 = 0.5, of which the worse counts, 0.8.
     actor = -(1.2 * 1 + 0.8 * -1) / 2
     # The value moved by 2, of which 1 counts: (2 + 1 - 5)^2 is worse than (4 - 5)^2.
@@ -93,11 +92,11 @@ def test_the_loss_by_hand():
 
 def test_who_has_no_weight_adds_nothing():
     parts = parts_of()
-    networks = Says(0.0, 0.0), (Says(1.0, 0.0), Says(4.0))
+    networks = (Says(1.0, 0.0), Says(4.0))
     both = examples([0, 1], [1.0, np.nan], 2.0, 5.0, [1.0, 0.0])
-    loss, _ = ppo_loss._loss(parts, networks[0], jnp.float32(0), jnp.float32(1), networks[1], both)
+    loss, _ = ppo_loss._loss(parts, jnp.float32(0), jnp.float32(1), networks, both)
     other = examples([0, 0], [1.0, 7.0], 2.0, 5.0, [1.0, 0.0])
-    its, _ = ppo_loss._loss(parts, networks[0], jnp.float32(0), jnp.float32(1), networks[1], other)
+    its, _ = ppo_loss._loss(parts, jnp.float32(0), jnp.float32(1), networks, other)
     assert np.isfinite(loss)
     np.testing.assert_allclose(loss, its, rtol=1e-6)
 
