@@ -36,7 +36,7 @@ class _World(NamedTuple):
 WORLDS = (
     _World("two_gaussians", "Two Gaussians", 100, 640_000, "Where all follow the users -35."),
     _World("formation", "Formation", 100, 640_000, "Where all know their places -42."),
-    _World("beach_bar", "Beach", 200, 1_280_000, "Where all go to the bar -341, at best -203."),
+    _World("beach_bar", "Beach", 200, 1_280_000, "Where all go to the bar -341, at best -205."),
     _World("foraging", "Foraging", 200, 1_280_000, "In turns to tasks and depot 2,985.", 13_000),
     _World("potential", "Potential", 100, 640_000, "From both sides of the body -21."),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from swarmfield.command_options import (
 from swarmfield.console import print_players, short
 from swarmfield.environments import find, is_known, make
 from swarmfield.tables import print_table
-from swarmfield.training import chaos as crowds_without_end
+from swarmfield.training import chaos as chaos_study
 from swarmfield.training import chaos_tables, games, play, run_folder
 from swarmfield.training import league as leagues
 from swarmfield.training import scripted as players
@@ -56,56 +57,42 @@ def league(arguments: list[str]) -> None:
     print_table(*rating_table(report))
     print("the row's win rate against the column, and by how much its return was higher")
     print_table(*cross_table(report))
-    folder = Path(report["folder"])
-    print(f"tables          {folder / leagues.MARKDOWN_FILE}")
-    print(f"picture         {folder / leagues.PICTURE_FILE}")
-    print(f"figures         {folder / leagues.JSON_FILE}")
+    _print_files(report, leagues)
 
 
 def chaos(arguments: list[str]) -> None:
     """Compare numbers of agents with their limit, and print what each came to."""
-    if not arguments or arguments[0].startswith("-"):
-        raise SwarmfieldError(
-            "chaos needs a run's folder or an environment first, such as `swarmfield chaos "
-            "beach_bar`."
-        )
-    subject, *rest = arguments
+    wanted = "a run's folder or an environment first, such as `swarmfield chaos beach_bar`"
+    subject, rest = _name_and_rest("chaos", wanted, arguments)
     if is_known(subject):
         options = vars(parse(_with_env(ChaosOptions, find(subject).config()), rest, "chaos"))
         options["env"] = _given(options["env"], rest)
     else:
         options = _parse_play(ChaosOptions, "chaos", subject, rest)
-    report = crowds_without_end.chaos(subject, **options)
+    report = chaos_study.chaos(subject, **options)
     print_table(*chaos_tables.table(report))
     print(chaos_tables.rate_of(report))
-    folder = Path(report["folder"])
-    print(f"table           {folder / crowds_without_end.MARKDOWN_FILE}")
-    print(f"picture         {folder / crowds_without_end.PICTURE_FILE}")
-    print(f"figures         {folder / crowds_without_end.JSON_FILE}")
+    _print_files(report, chaos_study)
 
 
 def game(arguments: list[str]) -> None:
     """Solve a mean-field game, and print how."""
-    if not arguments or arguments[0].startswith("-"):
-        raise SwarmfieldError(f"game needs the name of one first: {', '.join(games.GAMES)}.")
-    name, *rest = arguments
+    wanted = f"the name of one first: {', '.join(games.GAMES)}"
+    name, rest = _name_and_rest("game", wanted, arguments)
     report = games.solve(name, **vars(parse(GameOptions, rest, f"swarmfield game {name}")))
     print_table(*games.table(report))
     print(games.sentence(report))
     print_table(*games.places(report))
-    folder = Path(report["folder"])
-    print(f"picture         {folder / games.PICTURE_FILE}")
-    print(f"figures         {folder / games.JSON_FILE}")
+    _print_files(report, games)
 
 
 def scripted(arguments: list[str]) -> None:
     """Let scripted players play, and print what it came to."""
-    if not arguments or arguments[0].startswith("-"):
-        raise SwarmfieldError(
-            "scripted needs an environment first, such as `swarmfield scripted spread`; "
-            "`swarmfield list environments` names them."
-        )
-    name, *rest = arguments
+    wanted = (
+        "an environment first, such as `swarmfield scripted spread`; `swarmfield list "
+        "environments` names them"
+    )
+    name, rest = _name_and_rest("scripted", wanted, arguments)
     options = _with_env(ScriptedOptions, find(name).config())
     given = vars(parse(options, rest, f"swarmfield scripted {name}"))
     env = dataclasses.asdict(given.pop("env"))
@@ -116,6 +103,25 @@ def scripted(arguments: list[str]) -> None:
         ["player", *head],
         [[player, *map(short, figures.values())] for player, figures in earned.items()],
     )
+
+
+def _name_and_rest(command: str, wanted: str, arguments: list[str]) -> tuple[str, list[str]]:
+    """What a command is about, which comes first, and the other arguments.
+
+    Raises:
+        SwarmfieldError: It is missing.
+    """
+    if not arguments or arguments[0].startswith("-"):
+        raise SwarmfieldError(f"{command} needs {wanted}.")
+    return arguments[0], arguments[1:]
+
+
+def _print_files(report: Mapping[str, Any], written: Any) -> None:
+    """Where a report is, whose files' names are in the module that wrote them."""
+    folder = Path(report["folder"])
+    print(f"tables          {folder / written.MARKDOWN_FILE}")
+    print(f"picture         {folder / written.PICTURE_FILE}")
+    print(f"figures         {folder / written.JSON_FILE}")
 
 
 def _parse_play(
