@@ -123,7 +123,7 @@ def _alone(world: _World, agents: int) -> Experiment:
     return Experiment(
         f"m3fc/{world.name}-{agents}",
         f"M-6, M-9, M-12: {world.title}",
-        f"{world.title}, {agents} minor agents",
+        f"{agents} minor agents, led or alone",
         "Figures 6, 9, 12 and 13",
         "Agents that act alone beside one policy for all of them, learned with as many agents in "
         f"as many steps; the paper compares with one learned with {MANY}. {world.reference}",

@@ -32,7 +32,7 @@ def rate_of(report: Mapping[str, Any]) -> str:
     """What was found of the rate, as a sentence."""
     rate = report["rate"]
     if rate is None:
-        return "No rate: fewer than two gaps can be told from none; play more --episodes."
+        return "No rate: fewer than two gaps can be told from none; play more --episodes"
     used = ", ".join(map(str, rate["used"]))
     return (
         f"|J_N - J| ~ N^{rate['slope']:.2f}, 95 % interval [{rate['low']:.2f}, {rate['high']:.2f}],"
