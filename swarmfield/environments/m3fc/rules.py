@@ -125,7 +125,7 @@ class GaussianRule:
         values = squashed(numbers, self.squash).reshape(self.table.bins.number, -1)
         here = self.table.at(values, state).reshape(state.shape[0], -1, 2)
         span = self.actions.high - self.actions.low
-        return self.actions.low + (here[..., 0] + 1) / 2 * span, (here[..., 1] + 1 + _TINY) / 4
+        return self.actions.low + (here[..., 0] + 1) / 2 * span, (here[..., 1] + 1) / 4
 
     def draw(
         self, numbers: Float[Array, " P"], state: Num[Array, "M D"], key: PRNGKey
@@ -141,7 +141,8 @@ class CategoricalRule:
     """A probability of each of some actions.
 
     With a the numbers of a state: `linear` squashes them, and p(u) is proportional to a_u + 1;
-    with `softmax` p(u) is proportional to exp(a_u), of the numbers as they are.
+    with `softmax` p(u) is proportional to exp(a_u), of the numbers as they are. Where all a_u are
+    -1 every action is as likely.
 
     Source: Cui et al. 2024 and its code.
     """
@@ -163,7 +164,8 @@ class CategoricalRule:
         raw = numbers.reshape(self.table.bins.number, -1)
         if self.chances == "softmax":
             return jax.nn.softmax(self.table.at(raw, state), axis=-1)
-        shares = self.table.at(squashed(raw, self.squash), state) + 1 + _TINY
+        # Not + 1 + 1e-10, as published: compilers add the constants first, and that is 1.
+        shares = jnp.maximum(self.table.at(squashed(raw, self.squash), state) + 1, _TINY)
         return shares / jnp.sum(shares, axis=-1, keepdims=True)
 
     def draw(

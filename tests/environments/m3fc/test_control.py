@@ -69,6 +69,14 @@ def test_softmax_of_numbers_as_they_are():
     np.testing.assert_allclose(found[1], 0.2, rtol=1e-5)
 
 
+def test_where_no_action_is_wanted_all_are_as_likely():
+    """Compiled as well, where 1 and 1e-10 might be added up first."""
+    rule = rule_of(make("beach_bar").model)
+    numbers = jnp.zeros((25, 5)).at[3].set(-2.0).reshape(-1)
+    found = jax.jit(rule.probabilities)(numbers, jnp.array([[0, 3], [0, 0]]))
+    np.testing.assert_allclose(found, 0.2, rtol=1e-5)
+
+
 @pytest.mark.parametrize(
     ("how", "expected"),
     [
