@@ -27,22 +27,26 @@ def draw_convergence(report: Mapping[str, Any], path: str | Path) -> None:
     Raises:
         SwarmfieldError: The suffix is unknown, or the file cannot be written.
     """
+    from matplotlib.ticker import LogLocator, NullFormatter
+
     check_suffix(path)
-    ways = list(dict.fromkeys(line["execution"] for line in report["lines"]))
+    ways = _ways(report["lines"])
     with style():
         figure = new_figure(13.0, 4.4)
         returns, gaps, distances = figure.subplots(1, 3)
-        for way, colour in zip(ways, ON_LIGHT, strict=False):
-            lines = [line for line in report["lines"] if line["execution"] == way]
-            _draw_against_number(returns, lines, "shared_return", colour, way or "N agents")
-            _draw_against_number(gaps, lines, "gap", colour, way or "N agents")
+        _draw_against_number(returns, report["lines"], "shared_return")
+        # The gap of those who draw a rule each need not vanish.
+        led = [line for line in report["lines"] if line["execution"] != "decentralised"]
+        _draw_against_number(gaps, led, "gap")
         _finish_returns(returns, report["limit"])
         _finish_gaps(gaps, report["rate"], report["lines"])
         first = [line for line in report["lines"] if line["execution"] == ways[0]]
         _draw_distances(distances, first, report["times"])
         for axes in (returns, gaps):
             axes.set(xscale="log", xlabel="minor agents")
+            axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
             axes.xaxis.set_major_formatter(engineering())
+            axes.xaxis.set_minor_formatter(NullFormatter())
         save(figure, path)
 
 
@@ -70,17 +74,22 @@ def draw_exploitability(report: Mapping[str, Any], path: str | Path) -> None:
         save(figure, path)
 
 
-def _draw_against_number(
-    axes: Axes, lines: Sequence[Mapping[str, Any]], name: str, colour: str, label: str
-) -> None:
-    numbers = [line["num_agents"] for line in lines]
-    middle = np.array([line[name] for line in lines])
-    middle = np.abs(middle) if name == "gap" else middle
-    spread = np.array([line[f"{name}_ci95"] for line in lines])
-    if name == "gap":  # an axis of logarithms ends above zero
-        spread = np.stack([np.minimum(spread, middle * 0.999), spread])
-    look: dict[str, Any] = {"color": colour, "marker": "o", "markersize": 4.5, "capsize": 2.5}
-    axes.errorbar(numbers, middle, spread, label=label, **look)
+def _draw_against_number(axes: Axes, lines: Sequence[Mapping[str, Any]], name: str) -> None:
+    """One line for each way of execution."""
+    for way, colour in zip(_ways(lines), ON_LIGHT, strict=False):
+        own = [line for line in lines if line["execution"] == way]
+        middle = np.array([line[name] for line in own])
+        spread = np.array([line[f"{name}_ci95"] for line in own])
+        if name == "gap":  # an axis of logarithms ends above zero
+            middle = np.abs(middle)
+            spread = np.stack([np.minimum(spread, middle * 0.9), spread])
+        look: dict[str, Any] = {"color": colour, "marker": "o", "markersize": 4.5, "capsize": 2.5}
+        numbers = [line["num_agents"] for line in own]
+        axes.errorbar(numbers, middle, spread, label=way or "N agents", **look)
+
+
+def _ways(lines: Sequence[Mapping[str, Any]]) -> list[str | None]:
+    return list(dict.fromkeys(line["execution"] for line in lines))
 
 
 def _finish_returns(axes: Axes, limit: Mapping[str, Any]) -> None:
