@@ -5,7 +5,11 @@ from pathlib import Path
 import pytest
 import tiny
 
-from swarmfield import SwarmfieldError, evaluate
+from swarmfield import SwarmfieldError, evaluate, make
+from swarmfield.training.config import make_job
+from swarmfield.training.control import controlled
+from swarmfield.training.evaluate import Match, episode_groups
+from swarmfield.training.matchup import random_policy, sides_of
 
 
 def evaluated(**options):
@@ -45,3 +49,12 @@ def test_chance_is_a_share(explore):
 def test_only_controllers_are_executed():
     with pytest.raises(SwarmfieldError, match="'decentralised', but iql controls no crowd"):
         evaluate(tiny.finished(tiny.TOY_RUN), execution="decentralised")
+
+
+def test_large_crowds_are_evaluated_few_episodes_at_a_time():
+    """It is bodies that take memory, and not the one who tells them what to do."""
+    options = make_job("m3fppo", "potential").config.algo
+    crowd = controlled(make("potential", num_agents=60_000), options, "m3fppo")
+    sides = sides_of(crowd)
+    match = Match(crowd, sides, random_policy(sides.home), None)
+    assert episode_groups(match, 10) == [4, 4, 2]
