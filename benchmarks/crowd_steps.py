@@ -20,9 +20,10 @@ from swarmfield.algorithms import ALGORITHMS
 from swarmfield.environments import make
 from swarmfield.environments.conformance import random_actions
 from swarmfield.environments.m3fc.control import CONTROLLER
+from swarmfield.environments.m3fc.reference import POLICIES
 from swarmfield.training.control import controlled
 
-WORLDS = ("two_gaussians", "formation", "beach_bar", "foraging", "potential")
+WORLDS = tuple(POLICIES)
 
 
 def main() -> None:

@@ -18,9 +18,10 @@ from timing import Trainer
 from swarmfield import plots
 from swarmfield.algorithms import ALGORITHMS, options_for
 from swarmfield.environments import make
+from swarmfield.environments.m3fc.reference import POLICIES
 from swarmfield.training.config import Job, make_job
 
-CROWDS = ("two_gaussians", "formation", "beach_bar", "foraging", "potential")
+CROWDS = tuple(POLICIES)
 AGENTS_AT_ONCE = 2048
 """Learners of all environments together, where one has fewer."""
 

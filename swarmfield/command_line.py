@@ -41,6 +41,17 @@ def parse(options: Any, arguments: list[str], program: str, default: Any = None)
     raise refusal
 
 
+def name_and_rest(command: str, wanted: str, arguments: list[str]) -> tuple[str, list[str]]:
+    """What a command is about, which comes first, and the other arguments.
+
+    Raises:
+        SwarmfieldError: It is missing.
+    """
+    if not arguments or arguments[0].startswith("-"):
+        raise SwarmfieldError(f"{command} needs {wanted}.")
+    return arguments[0], arguments[1:]
+
+
 def run_and_rest(command: str, arguments: list[str], count: int) -> tuple[list[str], list[str]]:
     """The folders of so many runs, which come first, and the other arguments.
 

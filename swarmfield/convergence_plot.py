@@ -39,7 +39,7 @@ def draw_convergence(report: Mapping[str, Any], path: str | Path) -> None:
         led = [line for line in report["lines"] if line["execution"] != "decentralised"]
         _draw_against_number(gaps, led, "gap")
         _finish_returns(returns, report["limit"])
-        _finish_gaps(gaps, report["rate"], report["lines"])
+        _finish_gaps(gaps, report["rate"], led)
         first = [line for line in report["lines"] if line["execution"] == ways[0]]
         _draw_distances(distances, first, report["times"])
         for axes in (returns, gaps):
@@ -105,8 +105,7 @@ def _finish_gaps(
     axes.set(yscale="log", title="Distance from the limit", ylabel="|J_N - J|")
     if rate is None:
         return
-    led = [line for line in lines if line["execution"] != "decentralised"]
-    used = [line for line in led if line["num_agents"] in rate["used"]]
+    used = [line for line in lines if line["num_agents"] in rate["used"]]
     x = np.log([line["num_agents"] for line in used])
     y = np.log(np.abs([line["gap"] for line in used]))
     weight = np.array([(line["gap"] / line["gap_ci95"]) ** 2 for line in used])

@@ -5,16 +5,15 @@ from __future__ import annotations
 import shlex
 
 from swarmfield import experiments
-from swarmfield.command_line import parse
+from swarmfield.command_line import name_and_rest, parse
 from swarmfield.command_options import ExperimentOptions, ReportOptions
 from swarmfield.experiments import report as reports
 from swarmfield.experiments import runner
-from swarmfield.types import SwarmfieldError
 
 
 def experiment(arguments: list[str]) -> None:
     """Run an experiment, or all of a paper."""
-    name, rest = _name_and_rest("experiment", arguments)
+    name, rest = name_and_rest("experiment", _WANTED, arguments)
     found = experiments.find(name)
     options = parse(ExperimentOptions, rest, "swarmfield experiment NAME")
     runner.run(found, options.scale, options.root, options.seeds)
@@ -26,17 +25,11 @@ def experiment(arguments: list[str]) -> None:
 
 def report(arguments: list[str]) -> None:
     """Write an experiment's report, or a paper's."""
-    name, rest = _name_and_rest("report", arguments)
+    name, rest = name_and_rest("report", _WANTED, arguments)
     found = experiments.find(name)
     options = parse(ReportOptions, rest, "swarmfield report NAME")
     output = options.output or options.root / options.scale / "report" / name
     print(reports.write(name, found, options.scale, options.root, output))
 
 
-def _name_and_rest(command: str, arguments: list[str]) -> tuple[str, list[str]]:
-    if not arguments or arguments[0].startswith("-"):
-        raise SwarmfieldError(
-            f"{command} needs a name first, such as bmf or bmf/firefighter; "
-            "`swarmfield list experiments` names them."
-        )
-    return arguments[0], arguments[1:]
+_WANTED = "a name first, such as bmf or bmf/firefighter; `swarmfield list experiments` names them"

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from swarmfield.command_line import parse, run_and_rest, runs_and_rest
+from swarmfield.command_line import name_and_rest, parse, run_and_rest, runs_and_rest
 from swarmfield.command_options import (
     ChaosOptions,
     EvaluateOptions,
@@ -27,7 +27,6 @@ from swarmfield.training import scripted as players
 from swarmfield.training.config import from_dict
 from swarmfield.training.entrants import folders_of
 from swarmfield.training.standings import cross_table, rating_table
-from swarmfield.types import SwarmfieldError
 
 PLAYERS = ("learner", "opponent")
 
@@ -63,7 +62,7 @@ def league(arguments: list[str]) -> None:
 def chaos(arguments: list[str]) -> None:
     """Compare numbers of agents with their limit, and print what each came to."""
     wanted = "a run's folder or an environment first, such as `swarmfield chaos beach_bar`"
-    subject, rest = _name_and_rest("chaos", wanted, arguments)
+    subject, rest = name_and_rest("chaos", wanted, arguments)
     if is_known(subject):
         options = vars(parse(_with_env(ChaosOptions, find(subject).config()), rest, "chaos"))
         options["env"] = _given(options["env"], rest)
@@ -78,7 +77,7 @@ def chaos(arguments: list[str]) -> None:
 def game(arguments: list[str]) -> None:
     """Solve a mean-field game, and print how."""
     wanted = f"the name of one first: {', '.join(games.GAMES)}"
-    name, rest = _name_and_rest("game", wanted, arguments)
+    name, rest = name_and_rest("game", wanted, arguments)
     report = games.solve(name, **vars(parse(GameOptions, rest, f"swarmfield game {name}")))
     print_table(*games.table(report))
     print(games.sentence(report))
@@ -92,7 +91,7 @@ def scripted(arguments: list[str]) -> None:
         "an environment first, such as `swarmfield scripted spread`; `swarmfield list "
         "environments` names them"
     )
-    name, rest = _name_and_rest("scripted", wanted, arguments)
+    name, rest = name_and_rest("scripted", wanted, arguments)
     options = _with_env(ScriptedOptions, find(name).config())
     given = vars(parse(options, rest, f"swarmfield scripted {name}"))
     env = dataclasses.asdict(given.pop("env"))
@@ -103,17 +102,6 @@ def scripted(arguments: list[str]) -> None:
         ["player", *head],
         [[player, *map(short, figures.values())] for player, figures in earned.items()],
     )
-
-
-def _name_and_rest(command: str, wanted: str, arguments: list[str]) -> tuple[str, list[str]]:
-    """What a command is about, which comes first, and the other arguments.
-
-    Raises:
-        SwarmfieldError: It is missing.
-    """
-    if not arguments or arguments[0].startswith("-"):
-        raise SwarmfieldError(f"{command} needs {wanted}.")
-    return arguments[0], arguments[1:]
 
 
 def _print_files(report: Mapping[str, Any], written: Any) -> None:

@@ -21,6 +21,7 @@ from swarmfield.environments.m3fc.minor_major import MinorMajor
 from swarmfield.environments.m3fc.model import Model
 from swarmfield.rule_options import Execution
 from swarmfield.training.control import controlled, executed
+from swarmfield.training.evaluate import num_bodies
 from swarmfield.training.matchup import Policy
 from swarmfield.training.player import Which, load
 from swarmfield.types import Environment, PRNGKey, SwarmfieldError, Timestep
@@ -152,14 +153,13 @@ class Paths(NamedTuple):
 
 def paths(led: Led, playing: Playing) -> Paths:
     """Whole episodes, whose worlds draw the same for any number of agents."""
-    agents = led.model.config.num_agents
-    if isinstance(_population(led.environment), Limit):
-        agents = led.model.bins.number
     keys = jax.random.split(jax.random.key(playing.evaluation_seed), playing.episodes)
+
+    at_once = max(1, AGENTS_AT_ONCE // num_bodies(led.environment))
 
     def all_of(parameters: PyTree, keys: PRNGKey) -> tuple[Array, Array]:
         episode = partial(_episode, led._replace(parameters=parameters), playing.explore)
-        return in_chunks(jax.vmap(episode), keys, max(1, AGENTS_AT_ONCE // agents))
+        return in_chunks(jax.vmap(episode), keys, at_once)
 
     return Paths(*map(np.asarray, jax.jit(all_of)(led.parameters, keys)))
 

@@ -138,13 +138,13 @@ def _step(
 
 def episode_groups(match: Match, num_episodes: int) -> list[int]:
     """How many episodes to play at once, group after group."""
-    agents = _num_bodies(match.environment)
+    agents = num_bodies(match.environment)
     at_once = max(2, AGENTS_AT_ONCE // agents // 2 * 2)
     full, rest = divmod(num_episodes, at_once)
     return [at_once] * full + [rest] * (rest > 0)
 
 
-def _num_bodies(environment: Environment) -> int:
+def num_bodies(environment: Environment) -> int:
     """Agents, or bodies in the world where one agent acts for many."""
     state, _ = jax.eval_shape(environment.reset, jax.random.key(0))
     bodies = jax.eval_shape(environment.scene, state).alive.shape[0]

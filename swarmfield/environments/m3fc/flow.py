@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 from jaxtyping import Float, Int
 from scipy.optimize import linprog
@@ -30,11 +32,7 @@ def wasserstein_1(
     Raises:
         SwarmfieldError: There is no such flow, as where shares do not sum to the same.
     """
-    start, end, cost = _edges(bins)
-    number, edges = bins.number, np.arange(len(cost))
-    rows, columns = np.concatenate([start, end]), np.concatenate([edges, edges])
-    signs = np.repeat([1.0, -1.0], len(cost))
-    leaves = csr_array((signs, (rows, columns)), shape=(number, len(cost)))
+    leaves, cost = _network(bins)
     excess = np.asarray(first, np.float64) - np.asarray(second, np.float64)
     # What sums to 1 in single precision leaves a remainder that no flow could carry off.
     solved = linprog(cost, A_eq=leaves, b_eq=excess - excess.mean(), method="highs")
@@ -44,6 +42,15 @@ def wasserstein_1(
             f"{np.sum(second):g}; both must sum to 1."
         )
     return float(solved.fun)
+
+
+@functools.cache
+def _network(bins: Bins) -> tuple[csr_array, Float[np.ndarray, " E"]]:
+    """What each edge takes out of each cell, +1 or -1, and how long it is."""
+    start, end, cost = _edges(bins)
+    edges, signs = np.arange(len(cost)), np.repeat([1.0, -1.0], len(cost))
+    places = np.concatenate([start, end]), np.concatenate([edges, edges])
+    return csr_array((signs, places), shape=(bins.number, len(cost))), cost
 
 
 def _edges(bins: Bins) -> tuple[Int[np.ndarray, " E"], Int[np.ndarray, " E"], np.ndarray]:
