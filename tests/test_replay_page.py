@@ -258,7 +258,7 @@ def test_the_player_shows_names_counts_and_returns(page, tmp_path):
     assert report["errors"] == []
     assert report["state"] == "ready"
     assert report["heading"] == recording.title
-    assert report["summary"] == "9 agents · 20 \N{MULTIPLICATION SIGN} 10 · 40 steps"
+    assert report["summary"] == "9 bodies · 20 \N{MULTIPLICATION SIGN} 10 · 40 steps"
     assert report["step_text"] == "30 / 40"
     for row, name, count, members, returned in zip(
         report["teams"], ("red", "blue"), counts, (5, 4), total, strict=True
@@ -362,7 +362,7 @@ def test_pointing_names_the_agent_and_its_pixel_has_the_teams_colour(tmp_path):
         """,
     )
     assert report["errors"] == []
-    assert report["tip"] == "Agent 0 · blue\nhealth 100 %\nposition 2, 1"
+    assert report["tip"] == "Body 0 · blue\nhealth 100 %\nposition 2, 1"
     assert report["body"] == channels(ON_LIGHT[0]).tolist()
     assert report["beside"] == report["after_death"] == [255, 255, 255]
 
@@ -428,7 +428,7 @@ def test_following_an_agent(page, tmp_path):
     x, y = recording.position[1, 4].astype(int)
     alive = recording.alive[1]
     assert report["errors"] == []
-    assert report["agent"].startswith("Agent 4 · red")
+    assert report["agent"].startswith("Body 4 · red")
     assert f"position {x}, {y}" in report["agent"] or not alive[4]
     assert report["nobody"] == ""
 

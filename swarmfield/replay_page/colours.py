@@ -80,15 +80,16 @@ def channels(colour: str) -> UInt8[np.ndarray, " 3"]:
 
 
 def shades(
-    colour: str, background: str, levels: int, faintest: float = FAINTEST
+    colour: str, background: str, levels: int, faintest: float = FAINTEST, fullest: float = 1.0
 ) -> UInt8[np.ndarray, "L 3"]:
-    """A colour from faintest to full, blended into the background.
+    """A colour from faintest to fullest, blended into the background.
 
     Args:
         colour: The full colour, `#rrggbb`.
         background: What it fades into, `#rrggbb`.
         levels: Number of shades L >= 2.
         faintest: Share of the colour in the first of them.
+        fullest: And in the last.
     """
-    share: Float[np.ndarray, "L 1"] = np.linspace(faintest, 1, levels)[:, None]
+    share: Float[np.ndarray, "L 1"] = np.linspace(faintest, fullest, levels)[:, None]
     return np.rint(share * channels(colour) + (1 - share) * channels(background)).astype(np.uint8)

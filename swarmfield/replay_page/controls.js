@@ -22,6 +22,7 @@ function connectButtons(player) {
     player.smooth = event.target.checked;
     player.refresh();
   });
+  element("dense").addEventListener("change", (event) => player.shadeDensity(event.target.checked));
   element("follow").addEventListener("change", (event) => {
     const { value } = event.target;
     player.follow(value === "" ? -1 : Number(value));
@@ -41,6 +42,7 @@ function connectKeys(player) {
     "=": () => zoom(player, ZOOM_STEP),
     "-": () => zoom(player, 1 / ZOOM_STEP),
     0: () => showWhole(player),
+    d: () => player.shadeDensity(!player.dense),
     g: () => player.colourByGroup(!player.grouped),
   };
   document.addEventListener("keydown", (event) => {

@@ -63,6 +63,8 @@ class Episode {
     this.entryOf = this.readLegend();
     this.aliveCount = this.countAlive();
     this.total = this.addUp();
+    // Where all live from first to last, as particles of a crowd, life is not worth a word.
+    this.mortal = this.alive.includes(0);
   }
 
   // Every reader turns [bodies, instants] differences into [instants, bodies] values.

@@ -14,6 +14,7 @@ class Field {
     this.context = canvas.getContext("2d", { alpha: false });
     this.episode = episode;
     this.camera = new Camera(canvas, episode);
+    this.density = episode.crowds.length ? new Density(episode) : null;
     this.order = new Int32Array(episode.bodies);
     this.lefts = new Float32Array(episode.bodies);
     this.tops = new Float32Array(episode.bodies);
@@ -74,9 +75,11 @@ class Field {
     return nearest;
   }
 
-  draw(time, { smooth, grouped, marked }) {
+  draw(time, { smooth, grouped, dense, marked }) {
     this.drawGround();
-    this.drawBodies(time, smooth, grouped);
+    this.locate(time, smooth);
+    if (dense) this.drawDensity(Math.floor(time));
+    this.drawBodies(time, grouped);
     for (const body of marked) this.drawRing(body);
   }
 
@@ -117,8 +120,22 @@ class Field {
     context.stroke();
   }
 
-  drawBodies(time, smooth, grouped) {
-    const starts = this.sortByShade(time, smooth, grouped);
+  // Of the places that `locate` found.
+  drawDensity(instant) {
+    const { context, camera, density, lefts, tops, episode } = this;
+    const { alive, bodies, crowds, palette, densest, extent: [width, height] } = episode;
+    const middle = (edges, start) => (body) =>
+      (edges[body] + this.sideOf(body) / 2 - start) / camera.scale;
+    const densities = density.measure((body) => alive[instant * bodies + body],
+      middle(lefts, camera.left), middle(tops, camera.top));
+    const colours = crowds.map((team) => channels(this.colours[palette[team]]));
+    const layer = density.paint(densities, colours, densest);
+    context.imageSmoothingEnabled = true;
+    context.drawImage(layer, camera.left, camera.top, width * camera.scale, height * camera.scale);
+  }
+
+  drawBodies(time, grouped) {
+    const starts = this.sortByShade(time, grouped);
     this.visible = starts[this.shades.length];
     const ofShade = this.shades.map((_, i) => this.order.subarray(starts[i], starts[i + 1]));
     if (this.visible <= MOST_ROUNDED && this.unitSide() >= 5) this.fillRounded(ofShade, grouped);
@@ -135,12 +152,11 @@ class Field {
   }
 
   // Fills `order` with the visible bodies by shade (a counting sort).
-  sortByShade(time, smooth, grouped) {
+  sortByShade(time, grouped) {
     const { episode, order, bucketOf } = this;
     const { bodies, alive, level, teamOf, group, palette } = episode;
     const starts = new Int32Array(this.shades.length + 1);
     const instant = Math.floor(time);
-    this.locate(time, smooth);
     for (let body = 0, i = instant * bodies; body < bodies; body++, i++) {
       bucketOf[body] = this.shades.length;
       if (!alive[i] || !this.inSight(body)) continue;

@@ -1,7 +1,8 @@
 """The images of a film, drawn as colour indices.
 
 Every frame is an image of palette indices: 16 shades from background to ink for the caption,
-one for walls, then 8 shades of each colour. A GIF keeps them as they are.
+one for walls, 8 shades of each colour, then 8 fainter ones of teams' colours for the density of
+crowds. A GIF keeps them as they are.
 """
 
 from __future__ import annotations
@@ -13,7 +14,15 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Integer, UInt8
 
-from swarmfield.replay_page.colours import LIGHT, channels, faintest_of, shades, team_palette
+from swarmfield.replay_page.colours import (
+    LIGHT,
+    ON_LIGHT,
+    channels,
+    faintest_of,
+    shades,
+    team_palette,
+)
+from swarmfield.replay_page.density import DENSEST, crowds_of, density_of
 from swarmfield.replay_page.legend import (
     ColourBy,
     Shape,
@@ -31,6 +40,7 @@ SWATCH, STEP_WIDTH = 11, 110
 INKS, SHADES = 16, 8
 BACKGROUND, INK, WALL = "#ffffff", "#1d2329", "#c9ced4"
 WALL_INDEX, FIRST_COLOUR = INKS, INKS + 1
+FIRST_DENSITY = FIRST_COLOUR + len(LIGHT) * SHADES
 SMALLEST_EDGED = 7
 """Pixels of a side from which a body has an edge."""
 
@@ -65,7 +75,10 @@ def film_frames(recording: Recording, colour_by: ColourBy) -> Iterator[UInt8[np.
     for instant, look in enumerate(looks):
         top = CAPTION_PADDING + LINE_HEIGHT * len(look.lines)
         frame = _background(recording, scale, top)
-        _draw_bodies(frame[top:-MARGIN, MARGIN:-MARGIN], recording, instant, scale, look, shapes)
+        field = frame[top:-MARGIN, MARGIN:-MARGIN]
+        if crowds_of(recording):
+            _draw_density(field, recording, instant, scale)
+        _draw_bodies(field, recording, instant, scale, look, shapes)
         _write_caption(frame, look.lines, f"step {instant} / {recording.num_instants - 1}")
         yield frame
 
@@ -76,6 +89,7 @@ def film_palette() -> UInt8[np.ndarray, "256 3"]:
         shades(INK, BACKGROUND, INKS),
         channels(WALL)[None],
         *(shades(colour, BACKGROUND, SHADES, faintest_of(i)) for i, colour in enumerate(LIGHT)),
+        *(shades(colour, BACKGROUND, SHADES, 0.0, DENSEST) for colour in ON_LIGHT),
     ]
     colours[0][0] = channels(BACKGROUND)
     used = np.concatenate(colours)
@@ -129,6 +143,28 @@ def _background(recording: Recording, scale: float, top: int) -> UInt8[np.ndarra
         )
         field[recording.walls[np.ix_(rows, columns)]] = WALL_INDEX
     return frame
+
+
+def _draw_density(
+    field: UInt8[np.ndarray, "Y X"], recording: Recording, instant: int, scale: float
+) -> None:
+    """Shade the ground by where crowds are; what is emptier than half a shade stays as it is."""
+    from PIL import Image
+
+    density, palette = (
+        density_of(recording, instant),
+        np.asarray(team_palette(recording.team_names)),
+    )
+    width, height = (max(2, round(side * scale)) for side in recording.extent)
+    colour = Image.fromarray(palette[density.team].astype(np.uint8)).resize(
+        (width, height), Image.Resampling.NEAREST
+    )
+    share = Image.fromarray(density.share.astype(np.float32))
+    smooth = np.asarray(share.resize((width, height), Image.Resampling.BILINEAR))
+    shade = np.rint(smooth * (SHADES - 1)).astype(np.uint8)
+    index = FIRST_DENSITY + np.asarray(colour) * SHADES + shade
+    seen = shade > 0
+    field[:height, :width][seen] = index[seen]
 
 
 def _draw_bodies(

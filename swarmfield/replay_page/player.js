@@ -21,6 +21,7 @@ class Player {
     this.tracking = false;
     this.pointer = null;
     this.grouped = episode.colourBy === "group";
+    this.dense = episode.crowds.length > 0;
     this.smooth = !matchMedia("(prefers-reduced-motion: reduce)").matches;
     const scrub = (step) => this.goTo(step);
     this.alive = new Chart(element("alive"), episode.teams.length, episode.aliveCount, scrub);
@@ -40,11 +41,15 @@ class Player {
     const bodies = episode.bodies.toLocaleString("en");
     const [width, height] = episode.extent.map((side) => Number(side.toPrecision(3)));
     element("summary").textContent =
-      `${bodies} ${episode.bodies === 1 ? "agent" : "agents"} · ${width} × ${height} · ${this.last} steps`;
+      `${bodies} ${episode.bodies === 1 ? "body" : "bodies"} · ${width} × ${height} · ${this.last} steps`;
     element("scrub").max = this.last;
     element("follow").max = episode.bodies - 1;
     element("smooth").checked = this.smooth;
+    element("dense").checked = this.dense;
+    element("density").hidden = !this.dense;
     element("stage").style.setProperty("--aspect", clamp(width / height, 0.7, 2));
+    element("number").textContent = episode.mortal ? "Alive" : "Number";
+    element("living").hidden = !episode.mortal;
     this.members = episode.teams.map((_, team) => episode.teamOf.filter((t) => t === team).length);
     this.rows = episode.teams.map((name) => this.teamRow(name));
     element("teams").tBodies[0].replaceChildren(...this.rows);
@@ -84,12 +89,12 @@ class Player {
   }
 
   draw() {
-    const { hovered, followed, grouped, smooth } = this;
+    const { hovered, followed, grouped, dense, smooth } = this;
     const start = this.step * this.episode.bodies;
     const marked = [...new Set([hovered, followed])]
       .filter((body) => body >= 0 && this.episode.alive[start + body]);
     if (this.tracking) this.keepInView();
-    this.field.draw(this.time, { smooth, grouped, marked });
+    this.field.draw(this.time, { smooth, grouped, dense, marked });
     this.showTip();
     if (this.step !== this.shownStep) this.showStep();
     root.dataset.zoom = this.field.camera.zoom.toFixed(2);
@@ -115,11 +120,12 @@ class Player {
       head.firstChild.style.background = this.lineColours()[team];
       head.firstChild.dataset.shape = this.grouped ? episode.shapes[team] : "";
       count.firstChild.data = episode.aliveCount[i].toLocaleString("en");
-      count.lastChild.textContent = ` / ${this.members[team].toLocaleString("en")}`;
+      count.lastChild.textContent = episode.mortal
+        ? ` / ${this.members[team].toLocaleString("en")}` : "";
       total.textContent = signed(episode.total[i]);
     });
     this.legend.show(this.grouped, episode.groupCounts(step), field.colours);
-    this.alive.draw(step, this.lineColours(), field.theme);
+    if (episode.mortal) this.alive.draw(step, this.lineColours(), field.theme);
     this.reward.draw(step, this.lineColours(), field.theme);
     this.describe();
   }
@@ -137,7 +143,9 @@ class Player {
     const rewards = this.reward.values === episode.total ? "so far" : "in this step";
     element("alive").setAttribute("aria-label", `Living bodies at step ${step}: ${say(episode.aliveCount, 0)}`);
     element("reward").setAttribute("aria-label", `Team reward ${rewards}: ${say(this.reward.values, 2)}`);
-    element("field").setAttribute("aria-label", `World at step ${step}. Alive: ${say(episode.aliveCount, 0)}`);
+    const number = element("number").textContent;
+    element("field").setAttribute("aria-label",
+      `World at step ${step}. ${number}: ${say(episode.aliveCount, 0)}`);
     element("agent").textContent = this.followed >= 0 ? this.agentText(this.followed) : "";
     element("agent").setAttribute("aria-live", this.playing ? "off" : "polite");
   }
@@ -145,12 +153,13 @@ class Player {
   agentText(body) {
     const { episode, step } = this;
     const i = step * episode.bodies + body;
-    const lines = [`Agent ${body} · ${episode.teams[episode.teamOf[body]]}`];
+    const lines = [`Body ${body} · ${episode.teams[episode.teamOf[body]]}`];
     if (episode.grouped && episode.group[i] !== NO_GROUP) lines[0] += ` · group ${episode.group[i]}`;
     if (!episode.alive[i]) return [...lines, "not alive at this step"].join("\n");
     const digits = episode.continuous ? 3 : 0;
     const [x, y] = episode.place(step, body).map((value) => value.toFixed(digits));
-    return [...lines, `health ${Math.round(episode.level[i] / 2.55)} %`, `position ${x}, ${y}`].join("\n");
+    if (episode.mortal) lines.push(`health ${Math.round(episode.level[i] / 2.55)} %`);
+    return [...lines, `position ${x}, ${y}`].join("\n");
   }
 
   showTip() {
@@ -232,6 +241,13 @@ class Player {
   // Bodies in the colours of groups, where there are any, or of teams.
   colourByGroup(grouped) {
     this.grouped = grouped && this.legend.hasGroups;
+    this.refresh();
+  }
+
+  // Shades under the bodies, where there are crowds in a plane.
+  shadeDensity(dense) {
+    this.dense = dense && this.field.density !== null;
+    element("dense").checked = this.dense;
     this.refresh();
   }
 

@@ -1,0 +1,70 @@
+"""Where crowds are dense: what a plane is shaded with, under its bodies.
+
+`density.js` counts alike, between instants too.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Integer
+
+from swarmfield.replay_page.recording import Recording
+
+CROWD = 50
+"""Bodies of a team from which on it is a crowd."""
+CELLS = 32
+"""Along the longer side of the world."""
+DENSEST = 0.45
+"""Share of its colour where a crowd is densest; its bodies still stand out from it."""
+
+
+class Density(NamedTuple):
+    """Of each cell, row y first.
+
+    Attributes:
+        team: Whose crowd is largest there.
+        share: The root of its bodies' number by that of the fullest cell, in [0, 1]: where some
+            thousand meet, few are still to be seen.
+    """
+
+    team: Integer[np.ndarray, "H W"]
+    share: Float[np.ndarray, "H W"]
+
+
+def crowds_of(recording: Recording) -> list[int]:
+    """Teams whose density is shown: large ones in a plane; on a grid all can be told apart."""
+    members = np.bincount(recording.team_of, minlength=len(recording.team_names))
+    return np.flatnonzero(members >= CROWD).tolist() if recording.continuous else []
+
+
+def raster_of(recording: Recording) -> tuple[int, int]:
+    """Number of cells across and down, each about as wide as high."""
+    across, down = (
+        max(1, round(CELLS * side / max(recording.extent))) for side in recording.extent
+    )
+    return across, down
+
+
+def density_of(recording: Recording, instant: int) -> Density:
+    """Where the living of all crowds are, each cell smoothed with its neighbours by 1, 2, 1."""
+    crowds, (across, down) = crowds_of(recording), raster_of(recording)
+    place = recording.position[instant] * ((across, down) / np.asarray(recording.extent))
+    cell = np.floor(place).astype(int)
+    inside = ((cell >= 0) & (cell < (across, down))).all(axis=1) & recording.alive[instant]
+    counts = np.zeros((len(crowds), down, across))
+    for crowd, team in enumerate(crowds):
+        column, row = cell[inside & (recording.team_of == team)].T
+        np.add.at(counts[crowd], (row, column), 1)
+    smooth = _smoothed(_smoothed(counts, 1), 2)
+    largest = smooth.max(initial=0)
+    share = np.sqrt(smooth.max(axis=0) / largest) if largest else smooth.max(axis=0)
+    return Density(np.asarray(crowds)[smooth.argmax(axis=0)], share)
+
+
+def _smoothed(counts: Float[np.ndarray, "C H W"], axis: int) -> Float[np.ndarray, "C H W"]:
+    """Along an axis; beyond the border all is as at it."""
+    padded = np.pad(counts, [(int(axis == i),) * 2 for i in range(3)], mode="edge")
+    before, after = np.delete(padded, [-2, -1], axis), np.delete(padded, [0, 1], axis)
+    return (before + 2 * counts + after) / 4
