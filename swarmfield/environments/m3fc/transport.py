@@ -18,10 +18,13 @@ from swarmfield.types import SwarmfieldError
 
 Transport = Literal["grid", "exact"]
 
-ITERATIONS = 30
-"""Of Sinkhorn's algorithm; the dual value is within 1e-3 of the converged one after 25."""
-_SELF_ITERATIONS = 15
-"""Of its averaged form, for a distribution and itself."""
+ITERATIONS = 15
+"""Of Sinkhorn's algorithm. Of crowds anywhere and in heaps the dual value is then within 5e-3 of the
+converged one, mostly within 1e-5; without relaxation it takes 60 for as much."""
+RELAXATION = 1.6
+"""Longer steps than that to the next potential; 1 are Sinkhorn's, 2 no longer converge."""
+_SELF_ITERATIONS = 6
+"""Of its averaged form, for a distribution and itself: within 1e-6."""
 LARGEST_EXACT = 2000
 """Points on each side."""
 _REACH = 40.0
@@ -40,10 +43,11 @@ class GridTransport:
     C_kl = |c_k - c_l|^2. It is 0 where a = b. Potentials come from Sinkhorn's algorithm in the
     log domain,
 
-        f_k <- -epsilon log sum_l b_l exp((g_l - C_kl) / epsilon), and g from f alike,
+        f_k <- (1 - w) f_k - w epsilon log sum_l b_l exp((g_l - C_kl) / epsilon), and g from f alike,
 
-    and OT is its dual value sum_k a_k f_k + sum_l b_l g_l, which converges much sooner than the
-    cost of the plan. C is a sum over both axes, so that a sum over G^2 cells is one over each
+    with w = 1.6, which takes a fourth of the iterations of w = 1, and w = 1 in the last one, so
+    that OT is its dual value sum_k a_k f_k + sum_l b_l g_l, which converges much sooner than the
+    cost of the plan and is never above it. C is a sum over both axes, so that a sum over G^2 cells is one over each
     axis. Along an axis, with x the place of k and y that of l,
 
         exp(-(x - y)^2 / epsilon)
@@ -52,8 +56,8 @@ class GridTransport:
     for any s. With s near x the middle factor is in the range of floats, the first one joins the
     potential before its largest term is taken out, and what is left is a product of matrices.
 
-    Source: Feydy et al. 2019 for the divergence and the averaged iteration. Anchors s are ours:
-    without them each sum takes G^3 exponentials.
+    Source: Feydy et al. 2019 for the divergence and the averaged iteration; Thibault et al. 2021
+    for w. Anchors s are ours: without them each sum takes G^3 exponentials.
     """
 
     bins: Bins
@@ -68,12 +72,17 @@ class GridTransport:
         """OT(a, b)."""
         log_a, log_b = jnp.log(a), jnp.log(b)
 
-        def improve(potentials: tuple[Array, Array], _: None) -> tuple[tuple[Array, Array], None]:
-            f = -self._soft_sum(potentials[1] + log_b)
-            return (f, -self._soft_sum(f + log_a)), None
+        def improve(
+            potentials: tuple[Array, Array], relaxation: Float[Array, ""]
+        ) -> tuple[tuple[Array, Array], None]:
+            f, g = potentials
+            f += relaxation * (-self._soft_sum(g + log_b) - f)
+            g += relaxation * (-self._soft_sum(f + log_a) - g)
+            return (f, g), None
 
         start = (jnp.zeros_like(a), jnp.zeros_like(b))
-        (f, g), _ = jax.lax.scan(improve, start, None, length=ITERATIONS)
+        relaxations = jnp.full(ITERATIONS, RELAXATION).at[-1].set(1.0)
+        (f, g), _ = jax.lax.scan(improve, start, relaxations)
         return self.epsilon * (jnp.sum(a * f) + jnp.sum(b * g))
 
     def _self(self, a: Float[Array, "G G"]) -> Float[Array, ""]:

@@ -63,7 +63,7 @@ def test_the_grid_is_near_the_best_plan(one, other):
     assert abs(float(jax.jit(FINE.cost)(x, y)) - exact) < 0.02 + 0.02 * np.sqrt(exact)
 
 
-@pytest.mark.parametrize(("one", "other"), PAIRS)
+@pytest.mark.parametrize(("one", "other"), [*PAIRS, ("anywhere", "anywhere")])
 def test_the_grid_has_converged(one, other):
     """Against many more iterations on the whole kernel, in double precision."""
     a, b = (FINE.bins.histogram(points(kind, seed, 300)) for seed, kind in ((1, one), (2, other)))
@@ -75,7 +75,7 @@ def test_the_grid_has_converged(one, other):
 
     def transport(a, b):
         scale_b = np.ones_like(b)
-        for _ in range(500):
+        for _ in range(2000):
             scale_a = 1 / (kernel @ (b * scale_b))
             scale_b = 1 / ((a * scale_a) @ kernel)
         return FINE.epsilon * (np.sum(a * np.log(scale_a)) + np.sum(b * np.log(scale_b)))
@@ -83,7 +83,7 @@ def test_the_grid_has_converged(one, other):
     a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
     expected = transport(a, b) - (transport(a, a) + transport(b, b)) / 2
     x, y = points(one, 1, 300), points(other, 2, 300)
-    np.testing.assert_allclose(jax.jit(FINE.cost)(x, y), expected, rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(jax.jit(FINE.cost)(x, y), expected, rtol=1e-4, atol=5e-3)
 
 
 def test_nothing_has_to_be_moved_onto_itself():
