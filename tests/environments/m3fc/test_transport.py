@@ -63,8 +63,11 @@ def test_the_grid_is_near_the_best_plan(one, other):
     assert abs(float(jax.jit(FINE.cost)(x, y)) - exact) < 0.02 + 0.02 * np.sqrt(exact)
 
 
-@pytest.mark.parametrize(("one", "other"), [*PAIRS, ("anywhere", "anywhere")])
-def test_the_grid_has_converged(one, other):
+@pytest.mark.parametrize(
+    ("one", "other", "tolerance"),
+    [*((*pair, 1e-4) for pair in PAIRS), ("anywhere", "anywhere", 5e-3)],
+)
+def test_the_grid_has_converged(one, other, tolerance):
     """Against many more iterations on the whole kernel, in double precision."""
     a, b = (FINE.bins.histogram(points(kind, seed, 300)) for seed, kind in ((1, one), (2, other)))
     line = -2 + 4 / 25 * (np.arange(25) + 0.5)
@@ -83,7 +86,7 @@ def test_the_grid_has_converged(one, other):
     a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
     expected = transport(a, b) - (transport(a, a) + transport(b, b)) / 2
     x, y = points(one, 1, 300), points(other, 2, 300)
-    np.testing.assert_allclose(jax.jit(FINE.cost)(x, y), expected, rtol=1e-4, atol=5e-3)
+    np.testing.assert_allclose(jax.jit(FINE.cost)(x, y), expected, rtol=1e-4, atol=tolerance)
 
 
 def test_nothing_has_to_be_moved_onto_itself():
