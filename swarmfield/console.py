@@ -1,9 +1,19 @@
-"""Figures of evaluations, as lines on a terminal."""
+"""Lines on a terminal: what is going on, and figures of evaluations."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
+
+
+def teller(quiet: bool) -> Callable[[str], None]:
+    """What prints a line at once, also where output is kept back, as in a pipe; or nothing."""
+
+    def tell(line: str) -> None:
+        if not quiet:
+            print(line, flush=True)
+
+    return tell
 
 
 def print_evaluations(summary: dict[str, Any]) -> None:

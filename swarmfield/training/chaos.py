@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from swarmfield.console import teller
 from swarmfield.convergence import fitted_rate
 from swarmfield.convergence_plot import draw_convergence
 from swarmfield.environments import is_known
@@ -90,7 +91,7 @@ def chaos(
     require_playable(episodes, evaluation_seed)
     _require(num_agents, limit, episodes, explore)
     leader = Leader(str(subject), dict(env or {}), which, seed)
-    say = (lambda _: None) if quiet else _say
+    say = teller(quiet)
     study = _begun(leader, num_agents, limit, Playing(episodes, explore, evaluation_seed))
     say(f"limit: {study.limit.environment.description}; {episodes} episodes")
     folder = Path(output) if output is not None else _folder(leader)
@@ -236,7 +237,3 @@ def _require(num_agents: Sequence[int], limit: int | None, episodes: int, explor
 def _folder(leader: Leader) -> Path:
     """In the run's folder, or in the current one."""
     return unused(Path("chaos") if is_known(leader.subject) else Path(leader.subject) / "chaos")
-
-
-def _say(line: str) -> None:
-    print(line, flush=True)

@@ -13,6 +13,7 @@ import numpy as np
 
 from swarmfield import elo
 from swarmfield.compiler import compiler_options
+from swarmfield.console import teller
 from swarmfield.tables import markdown
 from swarmfield.training.entrants import Entrant, Seeds, enter, pair_of
 from swarmfield.training.evaluate import evaluator, play_one
@@ -103,7 +104,7 @@ def league(
     )
     folder = Path(output) if output is not None else unused(Path("league"))
     meetings = _kept(folder / JSON_FILE, described)
-    _play_all(folder, described, entrants, meetings, (lambda _: None) if quiet else _say)
+    _play_all(folder, described, entrants, meetings, teller(quiet))
     report = to_json({**described, **standings([each.name for each in entrants], meetings)})
     return {**_write(folder, report, meetings), "folder": str(folder)}
 
@@ -230,7 +231,3 @@ The row's win rate against the column, and by how much its return was higher.
 
 ![Win rates]({PICTURE_FILE})
 """
-
-
-def _say(line: str) -> None:
-    print(line, flush=True)

@@ -19,8 +19,8 @@ from swarmfield.types import SwarmfieldError
 Transport = Literal["grid", "exact"]
 
 ITERATIONS = 15
-"""Of Sinkhorn's algorithm. Of crowds anywhere and in heaps the dual value is then within 5e-3 of the
-converged one, mostly within 1e-5; without relaxation it takes 60 for as much."""
+"""Of Sinkhorn's algorithm. Of crowds anywhere and in heaps the dual value is then within 5e-3 of
+the converged one, mostly within 1e-5; without relaxation it takes 60 for as much."""
 RELAXATION = 1.6
 """Longer steps than that to the next potential; 1 are Sinkhorn's, 2 no longer converge."""
 _SELF_ITERATIONS = 6
@@ -43,12 +43,14 @@ class GridTransport:
     C_kl = |c_k - c_l|^2. It is 0 where a = b. Potentials come from Sinkhorn's algorithm in the
     log domain,
 
-        f_k <- (1 - w) f_k - w epsilon log sum_l b_l exp((g_l - C_kl) / epsilon), and g from f alike,
+        f_k <- (1 - w) f_k - w epsilon log sum_l b_l exp((g_l - C_kl) / epsilon),
 
-    with w = 1.6, which takes a fourth of the iterations of w = 1, and w = 1 in the last one, so
-    that OT is its dual value sum_k a_k f_k + sum_l b_l g_l, which converges much sooner than the
-    cost of the plan and is never above it. C is a sum over both axes, so that a sum over G^2 cells is one over each
-    axis. Along an axis, with x the place of k and y that of l,
+    and g from f alike. With w = 1.6 it takes a fourth of the iterations of w = 1. In the last one
+    w is 1, so that the dual value sum_k a_k f_k + sum_l b_l g_l, which converges much sooner than
+    the cost of the plan, is never above OT.
+
+    C is a sum over both axes, so that a sum over G^2 cells is one over each axis. Along an axis,
+    with x the place of k and y that of l,
 
         exp(-(x - y)^2 / epsilon)
             = exp((2 s y - y^2) / epsilon) exp(2 (x - s) y / epsilon) exp(-x^2 / epsilon)
