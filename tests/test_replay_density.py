@@ -71,8 +71,10 @@ def test_a_cell_is_smoothed_with_its_neighbours():
 
 
 def test_the_dead_and_those_outside_are_not_counted():
-    everywhere = corner(position=np.full((1, MANY, 2), [1.0, 0.5]))
-    assert density_of(everywhere, 0).share.max() == 0
+    beside = corner(position=np.full((1, MANY, 2), [1.001, 0.5]))
+    assert density_of(beside, 0).share.max() == 0
+    at_the_border = corner(position=np.full((1, MANY, 2), [1.0, 1.0]))
+    assert density_of(at_the_border, 0).share[-1, -1] == 1
     half = np.arange(MANY)[None] % 2 == 0
     place = np.where(half[..., None], 0.5 / 32, (0.9, 0.9))
     share = density_of(corner(position=place, alive=half), 0).share

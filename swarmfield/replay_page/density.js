@@ -2,6 +2,9 @@
 
 // Where crowds are dense: shades under their bodies, counted as density.py counts them.
 
+// Cells beyond the world that still belong to it: places at its border are rounded.
+const BORDER = 0.01;
+
 class Density {
   constructor({ crowds, raster, extent, teamOf }) {
     const [across, down] = raster;
@@ -20,10 +23,13 @@ class Density {
     for (const cells of counts) cells.fill(0);
     for (let body = 0; body < crowdOf.length; body++) {
       if (crowdOf[body] < 0 || !isAlive(body)) continue;
-      const column = Math.floor(x(body) * cellsPerUnit[0]);
-      const row = Math.floor(y(body) * cellsPerUnit[1]);
-      if (column < 0 || column >= across || row < 0 || row >= down) continue;
-      counts[crowdOf[body]][row * across + column]++;
+      const column = x(body) * cellsPerUnit[0];
+      const row = y(body) * cellsPerUnit[1];
+      if (column < -BORDER || column > across + BORDER) continue;
+      if (row < -BORDER || row > down + BORDER) continue;
+      const cell = clamp(Math.floor(row), 0, down - 1) * across
+        + clamp(Math.floor(column), 0, across - 1);
+      counts[crowdOf[body]][cell]++;
     }
     return counts.map((cells) => this.smoothed(cells));
   }

@@ -16,6 +16,8 @@ CROWD = 50
 """Bodies of a team from which on it is a crowd."""
 CELLS = 32
 """Along the longer side of the world."""
+BORDER = 0.01
+"""Cells beyond the world that still belong to it: places at its border are rounded."""
 DENSEST = 0.45
 """Share of its colour where a crowd is densest; its bodies still stand out from it."""
 
@@ -51,8 +53,9 @@ def density_of(recording: Recording, instant: int) -> Density:
     """Where the living of all crowds are, each cell smoothed with its neighbours by 1, 2, 1."""
     crowds, (across, down) = crowds_of(recording), raster_of(recording)
     place = recording.position[instant] * ((across, down) / np.asarray(recording.extent))
-    cell = np.floor(place).astype(int)
-    inside = ((cell >= 0) & (cell < (across, down))).all(axis=1) & recording.alive[instant]
+    cell = np.clip(np.floor(place).astype(int), 0, (across - 1, down - 1))
+    inside = (place >= -BORDER) & (place <= np.array([across, down]) + BORDER)
+    inside = inside.all(axis=1) & recording.alive[instant]
     counts = np.zeros((len(crowds), down, across))
     for crowd, team in enumerate(crowds):
         column, row = cell[inside & (recording.team_of == team)].T
