@@ -177,8 +177,9 @@ def _draw_bodies(
 ) -> None:
     """Draw each living body, those of one size and shape all at once.
 
-    Without shapes bodies are squares without edges.
+    Without shapes bodies have no edges, and are squares on a grid, circles in a plane.
     """
+    usual: Shape = "circle" if recording.continuous else "square"
     level: Float[np.ndarray, " M"] = recording.level[instant]
     shade = np.rint(level * (SHADES - 1)).astype(int)
     colour = (FIRST_COLOUR + look.colour * SHADES + shade).astype(np.uint8)
@@ -188,7 +189,7 @@ def _draw_bodies(
         side, shift = _side_and_shift(recording, int(size), scale)
         bodies = alive[(kinds == (size, team)).all(axis=1)]
         left_top = np.rint(recording.position[instant, bodies] * scale - shift).astype(int)
-        _stamp(field, left_top, colour[bodies], mask_of(shapes[team] if shapes else "square", side))
+        _stamp(field, left_top, colour[bodies], mask_of(shapes[team] if shapes else usual, side))
         if shapes and side >= SMALLEST_EDGED:
             ink = np.full(len(bodies), INKS - 1, np.uint8)
             _stamp(field, left_top, ink, edge_of(shapes[team], side))
