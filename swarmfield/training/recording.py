@@ -18,7 +18,7 @@ from swarmfield.training.evaluate import Match
 from swarmfield.training.matchup import act_both, begin_both, env_keys, groups_both, have_groups
 from swarmfield.training.play import opposed
 from swarmfield.training.player import Which, load
-from swarmfield.types import PRNGKey, Scene, SwarmfieldError
+from swarmfield.types import PRNGKey, SwarmfieldError
 
 if TYPE_CHECKING:
     from swarmfield.replay_page import ColourBy
@@ -27,10 +27,6 @@ Format = Literal["html", "gif", "mp4"]
 
 MOST_BODY_STEPS = 200_000_000
 """Bodies times steps that a recording may hold: about 2 GB while it is made."""
-
-
-OTHERS = "others"
-"""Name of the bodies that are in no team."""
 
 
 class _Instant(NamedTuple):
@@ -95,12 +91,14 @@ def write_replay(
 def record(match: Match, learner: PyTree, opponent: PyTree, key: PRNGKey, title: str) -> Any:
     """Play one episode and keep every instant, as a `replay_page.Recording`."""
     from swarmfield.replay_page import Recording, TooLargeError
+    from swarmfield.replay_page.bodies import bodies_of
 
     environment = match.environment
-    names, sizes = _players(match, key)
-    if sum(sizes) * environment.max_steps > MOST_BODY_STEPS:
+    scene = jax.eval_shape(lambda key: environment.scene(environment.reset(key)[0]), key)
+    num_bodies = scene.alive.shape[0]
+    if num_bodies * environment.max_steps > MOST_BODY_STEPS:
         raise TooLargeError(
-            f"{sum(sizes)} bodies over {environment.max_steps} steps are too many to record; "
+            f"{num_bodies} bodies over {environment.max_steps} steps are too many to record; "
             f"at most {MOST_BODY_STEPS} bodies times steps are allowed: evaluate a smaller "
             "--env.num-agents or fewer --env.max-steps."
         )
@@ -116,8 +114,8 @@ def record(match: Match, learner: PyTree, opponent: PyTree, key: PRNGKey, title:
     group = None
     if acted is not None:
         acted = np.asarray(acted)[np.minimum(np.arange(length), length - 2)]
-        group = _widen(acted, sum(sizes), -1)
-    names, name_of = _named(scene, names, sizes)
+        group = _widen(acted, num_bodies, -1)
+    names, name_of = bodies_of(environment.teams, scene)
     return Recording(
         title=title,
         extent=environment.extent,
@@ -132,25 +130,6 @@ def record(match: Match, learner: PyTree, opponent: PyTree, key: PRNGKey, title:
         group=group,
         continuous=scene.walls is None,
     )
-
-
-def _players(match: Match, key: PRNGKey) -> tuple[tuple[str, ...], list[int]]:
-    """Names and sizes of the teams, and of the bodies that are in none."""
-    environment = match.environment
-    names = [team.name for team in environment.teams]
-    sizes = [team.num_agents for team in environment.teams]
-    scene = jax.eval_shape(lambda key: environment.scene(environment.reset(key)[0]), key)
-    idle = scene.alive.shape[0] - sum(sizes)
-    return (*names, *[OTHERS] * (idle > 0)), [*sizes, *[idle] * (idle > 0)]
-
-
-def _named(
-    scene: Scene, names: tuple[str, ...], sizes: list[int]
-) -> tuple[tuple[str, ...], np.ndarray]:
-    """What bodies are called, and which of these names each has: its team's, or the scene's."""
-    if scene.sort is None:
-        return names, np.repeat(np.arange(len(sizes)), sizes)
-    return scene.names, np.asarray(scene.sort)
 
 
 def _widen(values: np.ndarray, width: int, filler: int) -> np.ndarray:
