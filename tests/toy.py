@@ -22,6 +22,20 @@ from swarmfield.training.terms import Terms
 from swarmfield.types import Box, Discrete, Observation, Scene, TeamSpec, Timestep
 
 NUM_ACTIONS = 4
+SMALL_WORLDS = {
+    "battle": {"map_size": 14, "max_steps": 9},
+    "adversarial_pursuit": {"map_size": 12, "max_steps": 9},
+    "battlefield": {"map_size": 46, "max_steps": 9},
+    "combined_arms": {"map_size": 18, "max_steps": 9},
+    "tiger_deer": {"map_size": 14, "max_steps": 9},
+    "gather": {"map_size": 30, "max_steps": 9},
+    "two_gaussians": {"num_agents": 10, "max_steps": 9},
+    "formation": {"num_agents": 10, "max_steps": 9},
+    "beach_bar": {"num_agents": 10, "max_steps": 9},
+    "foraging": {"num_agents": 10, "max_steps": 9},
+    "potential": {"num_agents": 10, "max_steps": 9},
+}
+"""Options of environments that would be large or long otherwise, by name."""
 
 
 def make_timestep(num_agents, **fields):

@@ -110,11 +110,7 @@ def record(match: Match, learner: PyTree, opponent: PyTree, key: PRNGKey, title:
     instants = jax.tree.map(lambda x, y: np.concatenate([x[None], y]), first, later)
     length = 1 + int(np.argmax(instants.over)) if instants.over.any() else len(instants.over)
     instants = jax.tree.map(lambda x: x[:length], instants)
-    # Nobody acts at the last instant: everybody stays in the group of the last action.
-    group = None
-    if acted is not None:
-        acted = np.asarray(acted)[np.minimum(np.arange(length), length - 2)]
-        group = _widen(acted, num_bodies, -1)
+    group = None if acted is None else _groups_shown(np.asarray(acted), length, num_bodies)
     names, name_of = bodies_of(environment.teams, scene)
     return Recording(
         title=title,
@@ -130,6 +126,11 @@ def record(match: Match, learner: PyTree, opponent: PyTree, key: PRNGKey, title:
         group=group,
         continuous=scene.walls is None,
     )
+
+
+def _groups_shown(acted: np.ndarray, length: int, num_bodies: int) -> np.ndarray:
+    """Nobody acts at the last instant: everybody stays in the group of the last action."""
+    return _widen(acted[np.minimum(np.arange(length), length - 2)], num_bodies, -1)
 
 
 def _widen(values: np.ndarray, width: int, filler: int) -> np.ndarray:

@@ -5,25 +5,16 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 import pytest
-from toy import Toy, ToyConfig
+from toy import SMALL_WORLDS, Toy, ToyConfig
 
 from swarmfield.environments import ENVIRONMENTS, make
 from swarmfield.environments.conformance import check_environment
 from swarmfield.types import SwarmfieldError
 
-SMALL = {
-    "battle": {"map_size": 14, "max_steps": 9},
-    "adversarial_pursuit": {"map_size": 12, "max_steps": 9},
-    "battlefield": {"map_size": 46, "max_steps": 9},
-    "combined_arms": {"map_size": 18, "max_steps": 9},
-    "tiger_deer": {"map_size": 14, "max_steps": 9},
-    "gather": {"map_size": 30, "max_steps": 9},
-}
-
 
 @pytest.mark.parametrize("name", ENVIRONMENTS)
 def test_every_environment_keeps_the_guarantees(name):
-    check_environment(make(name, **SMALL.get(name, {})), jax.random.key(0), num_steps=12)
+    check_environment(make(name, **SMALL_WORLDS.get(name, {})), jax.random.key(0), num_steps=12)
 
 
 def test_double_enemies_keep_the_guarantees():
