@@ -127,8 +127,14 @@ def _pixels_per_unit(extent: tuple[float, float]) -> float:
     return float(np.floor(scale)) if scale >= 1 and max(extent) >= 8 else scale
 
 
-def _background(recording: Recording, scale: float, top: int) -> UInt8[np.ndarray, "Y X"]:
+def _pixels_of_world(recording: Recording, scale: float) -> tuple[int, int]:
+    """Width and height."""
     width, height = (max(2, round(side * scale)) for side in recording.extent)
+    return width, height
+
+
+def _background(recording: Recording, scale: float, top: int) -> UInt8[np.ndarray, "Y X"]:
+    width, height = _pixels_of_world(recording, scale)
     frame = np.zeros((height + top + MARGIN, width + 2 * MARGIN), np.uint8)
     # Video codecs want even sides.
     frame = np.pad(frame, [(0, side % 2) for side in frame.shape])
@@ -151,18 +157,13 @@ def _draw_density(
     """Shade the ground by where crowds are; what is emptier than half a shade stays as it is."""
     from PIL import Image
 
-    density, palette = (
-        density_of(recording, instant),
-        np.asarray(team_palette(recording.team_names)),
-    )
-    width, height = (max(2, round(side * scale)) for side in recording.extent)
-    colour = Image.fromarray(palette[density.team].astype(np.uint8)).resize(
-        (width, height), Image.Resampling.NEAREST
-    )
-    share = Image.fromarray(density.share.astype(np.float32))
-    smooth = np.asarray(share.resize((width, height), Image.Resampling.BILINEAR))
-    shade = np.rint(smooth * (SHADES - 1)).astype(np.uint8)
-    index = FIRST_DENSITY + np.asarray(colour) * SHADES + shade
+    team, share = density_of(recording, instant)
+    size = width, height = _pixels_of_world(recording, scale)
+    whose = Image.fromarray(team.astype(np.uint8)).resize(size, Image.Resampling.NEAREST)
+    smooth = Image.fromarray(share.astype(np.float32)).resize(size, Image.Resampling.BILINEAR)
+    shade = np.rint(np.asarray(smooth) * (SHADES - 1)).astype(int)
+    colour = np.asarray(team_palette(recording.team_names))[np.asarray(whose)]
+    index = FIRST_DENSITY + colour * SHADES + shade
     seen = shade > 0
     field[:height, :width][seen] = index[seen]
 
