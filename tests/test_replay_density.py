@@ -11,7 +11,7 @@ from replays import browse, in_browser, skirmish
 
 from swarmfield.replay_page import Recording, read_page, write_gif, write_page
 from swarmfield.replay_page.colours import ON_LIGHT, channels, shades
-from swarmfield.replay_page.density import DENSEST, crowds_of, density_of, raster_of
+from swarmfield.replay_page.density import DENSEST, crowds_of, densities_of, raster_of
 
 MANY, FEW = 80, 60
 WHITE = [255, 255, 255]
@@ -62,7 +62,7 @@ def test_a_crowd_is_a_large_team_in_a_plane():
 
 
 def test_a_cell_is_smoothed_with_its_neighbours():
-    share = density_of(corner(), 0).share
+    (share,) = densities_of(corner(), 0)
     # Beyond the border all is as at it, so that three quarters of each axis stay in the corner.
     by_axis = np.array([3, 1]) / 4
     expected = np.sqrt(np.outer(by_axis, by_axis) / by_axis[0] ** 2)
@@ -72,22 +72,21 @@ def test_a_cell_is_smoothed_with_its_neighbours():
 
 def test_the_dead_and_those_outside_are_not_counted():
     beside = corner(position=np.full((1, MANY, 2), [1.001, 0.5]))
-    assert density_of(beside, 0).share.max() == 0
+    assert densities_of(beside, 0).max() == 0
     at_the_border = corner(position=np.full((1, MANY, 2), [1.0, 1.0]))
-    assert density_of(at_the_border, 0).share[-1, -1] == 1
+    assert densities_of(at_the_border, 0)[0, -1, -1] == 1
     half = np.arange(MANY)[None] % 2 == 0
     place = np.where(half[..., None], 0.5 / 32, (0.9, 0.9))
-    share = density_of(corner(position=place, alive=half), 0).share
-    np.testing.assert_allclose(share, density_of(corner(), 0).share)
+    found = densities_of(corner(position=place, alive=half), 0)
+    np.testing.assert_allclose(found, densities_of(corner(), 0))
 
 
-def test_each_cell_is_of_the_larger_crowd():
+def test_all_crowds_are_measured_by_the_fullest_cell():
     position = np.where(np.arange(MANY + FEW + 1)[:, None] < MANY, 0.5, (3.5, 1.5))
-    recording = crowds(position=np.tile(position, (3, 1, 1)))
-    team, share = density_of(recording, 0)
-    assert (team[share > 0][:4] == 0).all()
-    assert (team[share > 0][-4:] == 1).all()
-    assert share[team == 1].max() == pytest.approx(np.sqrt(FEW / MANY))
+    red, blue = densities_of(crowds(position=np.tile(position, (3, 1, 1))), 0)
+    assert red.max() == 1
+    assert blue.max() == pytest.approx(np.sqrt(FEW / MANY))
+    assert ((red > 0) & (blue > 0)).sum() == 0
 
 
 def first_frame(recording: Recording, path: Path) -> np.ndarray:
@@ -109,6 +108,16 @@ def test_a_film_is_shaded_where_the_crowd_is(tmp_path):
     assert few[36, 12].tolist() == WHITE
 
 
+def test_around_a_crowd_a_film_has_its_colours_only(tmp_path):
+    position = np.repeat([[0.2, 0.2], [0.8, 0.8]], MANY, axis=0)[None]
+    recording = plane(position, np.repeat([0, 1], MANY))
+    field = first_frame(recording, tmp_path / "replay.gif")[36:-12, 12:-12]
+    there = field[480:, 480:].reshape(-1, 3)
+    # Blue (index 0) is never redder than white is, nor red (index 1) bluer.
+    assert (there[:, 2] >= there[:, 0]).all()
+    assert (field[:240, :240, 0] >= field[:240, :240, 2]).all()
+
+
 @in_browser
 def test_pages_count_as_films_do(tmp_path):
     write_page(crowds(), tmp_path / "replay.html")
@@ -124,10 +133,8 @@ def test_pages_count_as_films_do(tmp_path):
     )
     assert report["errors"] == []
     both = np.asarray(report["cells"]).reshape(2, 16, 32)
-    expected = density_of(read_page(tmp_path / "replay.html"), 1)
-    np.testing.assert_array_equal(both.argmax(axis=0), expected.team)
-    largest = both.max(axis=0)
-    np.testing.assert_allclose(np.sqrt(largest / largest.max()), expected.share, atol=1e-6)
+    expected = densities_of(read_page(tmp_path / "replay.html"), 1)
+    np.testing.assert_allclose(np.sqrt(both / both.max()), expected, atol=1e-6)
 
 
 @in_browser

@@ -36,6 +36,11 @@ def parallel_env(
         ) from None
     if isinstance(environment, str):
         environment = make(environment, **options)
+    elif isinstance(environment, type) or not isinstance(environment, Environment):
+        raise SwarmfieldError(
+            f"{environment!r} is no environment; give a name, such as battle, or what make() or "
+            "the class of an environment returns."
+        )
     elif options:
         raise SwarmfieldError(
             f"{', '.join(options)} cannot be set of an environment that is built already; give "

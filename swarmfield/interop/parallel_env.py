@@ -7,33 +7,31 @@ trained here is trained without it.
 from __future__ import annotations
 
 import functools
+import operator
 import secrets
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
 from gymnasium import spaces
-from jaxtyping import Array, Bool, Float, Integer, Num, UInt8
+from jaxtyping import Array, Num, UInt8
 from pettingzoo import ParallelEnv
 
-from swarmfield.replay_page.picture import picture
-from swarmfield.types import (
-    Box,
-    Discrete,
-    Environment,
-    Observation,
-    PRNGKey,
-    SwarmfieldError,
-    TeamSpec,
-    Timestep,
+from swarmfield.interop.agent_spaces import (
+    Seen,
+    action_space,
+    as_action,
+    no_actions,
+    observation_space,
+    observed,
 )
+from swarmfield.replay_page.picture import picture
+from swarmfield.types import Environment, PRNGKey, SwarmfieldError, TeamSpec, Timestep
 
 RENDER_MODES = ("rgb_array",)
 FRAMES_PER_SECOND = 10
-MASK = "action_mask"
-"""Where PettingZoo looks for the actions that are allowed, inside of an observation."""
 
 
 class _Seat(NamedTuple):
@@ -41,18 +39,6 @@ class _Seat(NamedTuple):
 
     team: TeamSpec
     row: int
-
-
-class _Seen(eqx.Module):
-    """What there is to know of a team's N agents at one step."""
-
-    observation: Observation
-    legal: Bool[Array, "N A"] | None
-    kind: Integer[Array, " N"]
-    alive: Bool[Array, " N"]
-    reward: Float[Array, " N"]
-    terminated: Bool[Array, " N"]
-    truncated: Bool[Array, ""]
 
 
 class SwarmfieldParallelEnv(ParallelEnv[str, Any, Any]):
@@ -93,11 +79,27 @@ class SwarmfieldParallelEnv(ParallelEnv[str, Any, Any]):
         }
         self.possible_agents = list(self._seats)
         self.agents: list[str] = []
-        self.action_spaces = self._of_each_agent(_action_space)
-        self.observation_spaces = self._of_each_agent(self._observation_space)
+        self.action_spaces = {name: action_space(team) for name, (team, _) in self._seats.items()}
+        self.observation_spaces = {
+            name: observation_space(team, self._example[team.name])
+            for name, (team, _) in self._seats.items()
+        }
         self._key: PRNGKey | None = None
         self._state: Any = None
+        self._compile()
+
+    def _compile(self) -> None:
         self._begin, self._advance = jax.jit(self._begun), jax.jit(self._advanced)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """All but what is compiled, so that it can be copied and sent to other processes."""
+        kept = dict(self.__dict__)
+        del kept["_begin"], kept["_advance"]
+        return kept
+
+    def __setstate__(self, kept: dict[str, Any]) -> None:
+        self.__dict__.update(kept)
+        self._compile()
 
     def action_space(self, agent: str) -> spaces.Space[Any]:
         """What an agent may do; its own, to be seeded on its own."""
@@ -119,10 +121,13 @@ class SwarmfieldParallelEnv(ParallelEnv[str, Any, Any]):
 
         Returns:
             Observations and infos of all who live.
+
+        Raises:
+            SwarmfieldError: The seed is not a whole number of 32 bits.
         """
         del options
         if seed is not None or self._key is None:
-            self._key = jax.random.key(secrets.randbits(32) if seed is None else seed)
+            self._key = jax.random.key(secrets.randbits(32) if seed is None else _checked(seed))
         self._key, key = jax.random.split(self._key)
         self._state, seen = self._begin(key)
         seen = _on_the_host(seen)
@@ -183,39 +188,25 @@ class SwarmfieldParallelEnv(ParallelEnv[str, Any, Any]):
     def close(self) -> None:
         """Nothing is held that would have to be let go."""
 
-    def _of_each_agent(self, space: Any) -> dict[str, spaces.Space[Any]]:
-        return {name: space(seat.team) for name, seat in self._seats.items()}
-
-    def _observation_space(self, team: TeamSpec) -> spaces.Space[Any]:
-        legal = self._example[team.name].legal
-        parts: dict[str, spaces.Space[Any]] = {}
-        if team.view is not None:
-            parts["view"] = spaces.Box(-np.inf, np.inf, team.view, np.float32)
-        if team.features:
-            parts["features"] = spaces.Box(-np.inf, np.inf, (team.features,), np.float32)
-        if legal is not None:
-            return spaces.Dict({**parts, MASK: spaces.MultiBinary(legal.shape[-1])})
-        return spaces.Dict(parts) if len(parts) > 1 else next(iter(parts.values()))
-
     @functools.cached_property
-    def _example(self) -> dict[str, _Seen]:
+    def _example(self) -> dict[str, Seen]:
         """What there is to know, as shapes."""
         return jax.eval_shape(self._begun, jax.random.key(0))[1]
 
-    def _begun(self, key: PRNGKey) -> tuple[Any, dict[str, _Seen]]:
+    def _begun(self, key: PRNGKey) -> tuple[Any, dict[str, Seen]]:
         return self._with_what_is_seen(*self.environment.reset(key))
 
     def _advanced(
         self, key: PRNGKey, state: Any, actions: Mapping[str, Num[Array, "N ..."]]
-    ) -> tuple[Any, dict[str, _Seen]]:
+    ) -> tuple[Any, dict[str, Seen]]:
         return self._with_what_is_seen(*self.environment.step(key, state, actions))
 
     def _with_what_is_seen(
         self, state: Any, timesteps: Mapping[str, Timestep]
-    ) -> tuple[Any, dict[str, _Seen]]:
+    ) -> tuple[Any, dict[str, Seen]]:
         seen = {
-            name: _Seen(
-                self.environment.observe(state, name),
+            name: Seen(
+                jax.tree.map(jnp.float32, self.environment.observe(state, name)),
                 now.legal,
                 now.kind,
                 now.alive,
@@ -229,64 +220,54 @@ class SwarmfieldParallelEnv(ParallelEnv[str, Any, Any]):
 
     def _chosen(self, actions: Mapping[str, Any]) -> dict[str, Num[np.ndarray, "N ..."]]:
         """Actions of each team, those of the dead 0."""
-        chosen = {team.name: _no_actions(team) for team in self.environment.teams}
+        if not isinstance(actions, Mapping):
+            raise SwarmfieldError(
+                f"actions are {actions!r}, but must be a dictionary with one for each agent."
+            )
+        chosen = {team.name: no_actions(team) for team in self.environment.teams}
         for name in self.agents:
             team, row = self._seats[name]
             if name not in actions:
                 raise SwarmfieldError(f"{name} lives, but has no action; give one for each agent.")
-            if not self.action_spaces[name].contains(actions[name]):
+            space, action = self.action_spaces[name], as_action(team, actions[name])
+            if action is None or not space.contains(action):
                 raise SwarmfieldError(
-                    f"{name} does {actions[name]!r}, but what it may do is "
-                    f"{self.action_spaces[name]}."
+                    f"{name} does {actions[name]!r}, but what it may do is {space}."
                 )
-            chosen[team.name][row] = actions[name]
+            chosen[team.name][row] = action
         return chosen
 
     def _told(
-        self, seen: Mapping[str, _Seen], names: list[str]
+        self, seen: Mapping[str, Seen], names: list[str]
     ) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
         """Observations and infos."""
         observations, infos = {}, {}
         for name in names:
             team, row = self._seats[name]
             now = seen[team.name]
-            observations[name] = _observed(now, row)
+            observations[name] = observed(now, row)
             infos[name] = {"kind": int(now.kind[row])} if team.num_kinds > 1 else {}
         return observations, infos
 
 
-def _action_space(team: TeamSpec) -> spaces.Space[Any]:
-    actions = team.actions
-    if isinstance(actions, Discrete):
-        return spaces.Discrete(actions.num_actions)
-    if isinstance(actions, Box):
-        return spaces.Box(actions.low, actions.high, (actions.dimensions,), np.float32)
-    raise SwarmfieldError(
-        f"An action of team {team.name!r} is of several kinds at once, which PettingZoo has no "
-        "form for: control minor agents one by one instead."
-    )
+def _checked(seed: Any) -> int:
+    """A seed, if it is one."""
+    try:
+        number = operator.index(seed)
+    except TypeError:
+        number = -1
+    if not 0 <= number < 2**32:
+        raise SwarmfieldError(
+            f"seed is {seed!r}, but must be a whole number from 0 to 4,294,967,295."
+        )
+    return number
 
 
-def _no_actions(team: TeamSpec) -> Num[np.ndarray, "N ..."]:
-    if isinstance(team.actions, Box):
-        return np.zeros((team.num_agents, team.actions.dimensions), np.float32)
-    return np.zeros(team.num_agents, np.int32)
-
-
-def _on_the_host(seen: dict[str, _Seen]) -> dict[str, _Seen]:
+def _on_the_host(seen: dict[str, Seen]) -> dict[str, Seen]:
     """Copies that may be written to, as people do with what they are given."""
     return jax.tree.map(np.array, seen)
 
 
-def _may_act(seen: Mapping[str, _Seen], seat: _Seat) -> bool:
+def _may_act(seen: Mapping[str, Seen], seat: _Seat) -> bool:
     now = seen[seat.team.name]
     return bool(now.alive[seat.row] and not now.terminated[seat.row] and not now.truncated)
-
-
-def _observed(now: _Seen, row: int) -> Any:
-    observation = now.observation
-    parts = {"view": observation.view, "features": observation.features}
-    rows = {name: part[row] for name, part in parts.items() if part is not None}
-    if now.legal is not None:
-        return {**rows, MASK: now.legal[row].astype(np.int8)}
-    return rows if len(rows) > 1 else next(iter(rows.values()))

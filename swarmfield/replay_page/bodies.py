@@ -30,8 +30,8 @@ def bodies_of(teams: Sequence[TeamSpec], scene: Scene) -> Bodies:
     """Called like their team, those behind all teams others; or as the scene says."""
     if scene.sort is not None:
         return Bodies(scene.names, np.asarray(scene.sort))
-    sizes = {team.name: team.num_agents for team in teams}
-    idle = scene.alive.shape[-1] - sum(sizes.values())
+    names, sizes = [team.name for team in teams], [team.num_agents for team in teams]
+    idle = scene.alive.shape[-1] - sum(sizes)
     if idle:
-        sizes[OTHERS] = idle
-    return Bodies(tuple(sizes), np.repeat(np.arange(len(sizes)), list(sizes.values())))
+        names, sizes = [*names, OTHERS], [*sizes, idle]
+    return Bodies(tuple(names), np.repeat(np.arange(len(sizes)), sizes))

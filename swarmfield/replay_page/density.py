@@ -5,10 +5,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
-from jaxtyping import Float, Integer
+from jaxtyping import Float
 
 from swarmfield.replay_page.recording import Recording
 
@@ -20,19 +18,6 @@ BORDER = 0.01
 """Cells beyond the world that still belong to it: places at its border are rounded."""
 DENSEST = 0.45
 """Share of its colour where a crowd is densest; its bodies still stand out from it."""
-
-
-class Density(NamedTuple):
-    """Of each cell, row y first.
-
-    Attributes:
-        team: Whose crowd is largest there.
-        share: The root of its bodies' number by that of the fullest cell, in [0, 1]: where some
-            thousand meet, few are still to be seen.
-    """
-
-    team: Integer[np.ndarray, "H W"]
-    share: Float[np.ndarray, "H W"]
 
 
 def crowds_of(recording: Recording) -> list[int]:
@@ -49,8 +34,12 @@ def raster_of(recording: Recording) -> tuple[int, int]:
     return across, down
 
 
-def density_of(recording: Recording, instant: int) -> Density:
-    """Where the living of all crowds are, each cell smoothed with its neighbours by 1, 2, 1."""
+def densities_of(recording: Recording, instant: int) -> Float[np.ndarray, "C H W"]:
+    """How dense each crowd is in each cell, row y first, in [0, 1].
+
+    It is the root of its living bodies, each cell smoothed with its neighbours by 1, 2, 1, by
+    those of the fullest cell of all crowds: where some thousand meet, few are still to be seen.
+    """
     crowds, (across, down) = crowds_of(recording), raster_of(recording)
     place = recording.position[instant] * ((across, down) / np.asarray(recording.extent))
     cell = np.clip(np.floor(place).astype(int), 0, (across - 1, down - 1))
@@ -61,9 +50,7 @@ def density_of(recording: Recording, instant: int) -> Density:
         column, row = cell[inside & (recording.team_of == team)].T
         np.add.at(counts[crowd], (row, column), 1)
     smooth = _smoothed(_smoothed(counts, 1), 2)
-    largest = smooth.max(initial=0)
-    share = np.sqrt(smooth.max(axis=0) / largest) if largest else smooth.max(axis=0)
-    return Density(np.asarray(crowds)[smooth.argmax(axis=0)], share)
+    return np.sqrt(smooth / (smooth.max(initial=0) or 1.0))
 
 
 def _smoothed(counts: Float[np.ndarray, "C H W"], axis: int) -> Float[np.ndarray, "C H W"]:

@@ -22,7 +22,7 @@ from swarmfield.replay_page.colours import (
     shades,
     team_palette,
 )
-from swarmfield.replay_page.density import DENSEST, crowds_of, density_of
+from swarmfield.replay_page.density import DENSEST, crowds_of, densities_of
 from swarmfield.replay_page.legend import (
     ColourBy,
     Shape,
@@ -154,18 +154,18 @@ def _background(recording: Recording, scale: float, top: int) -> UInt8[np.ndarra
 def _draw_density(
     field: UInt8[np.ndarray, "Y X"], recording: Recording, instant: int, scale: float
 ) -> None:
-    """Shade the ground by where crowds are; what is emptier than half a shade stays as it is."""
+    """Shade the bare ground by whose crowd is densest, as far as it is half a shade."""
     from PIL import Image
 
-    team, share = density_of(recording, instant)
     size = width, height = _pixels_of_world(recording, scale)
-    whose = Image.fromarray(team.astype(np.uint8)).resize(size, Image.Resampling.NEAREST)
-    smooth = Image.fromarray(share.astype(np.float32)).resize(size, Image.Resampling.BILINEAR)
-    shade = np.rint(np.asarray(smooth) * (SHADES - 1)).astype(int)
-    colour = np.asarray(team_palette(recording.team_names))[np.asarray(whose)]
-    index = FIRST_DENSITY + colour * SHADES + shade
-    seen = shade > 0
-    field[:height, :width][seen] = index[seen]
+    images = [Image.fromarray(x.astype(np.float32)) for x in densities_of(recording, instant)]
+    smooth = np.stack([np.asarray(x.resize(size, Image.Resampling.BILINEAR)) for x in images])
+    shade = np.rint(smooth.max(axis=0) * (SHADES - 1)).astype(int)
+    palette = np.asarray(team_palette(recording.team_names))[crowds_of(recording)]
+    index = FIRST_DENSITY + palette[smooth.argmax(axis=0)] * SHADES + shade
+    ground = field[:height, :width]
+    seen = (shade > 0) & (ground == 0)
+    ground[seen] = index[seen]
 
 
 def _draw_bodies(

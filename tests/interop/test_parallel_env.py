@@ -1,8 +1,10 @@
 """Our environments as PettingZoo's: its own tests, and the same steps as ours."""
 
 import dataclasses
+import pickle
 import sys
 import warnings
+from inspect import unwrap
 
 import jax
 import jax.numpy as jnp
@@ -166,6 +168,10 @@ def act(env, **changes):
         (lambda: act(small("battle"), red_0=None), "red_0 lives, but has no action"),
         (lambda: act(small("battle"), red_0=99), r"red_0 does 99, .* Discrete\(21\)"),
         (lambda: act(small("spread"), agents_1=1.5), "agents_1 does 1.5, but what it may do"),
+        (lambda: act(small("bar"), people_0=10**30), "people_0 does 1000"),
+        (lambda: act(small("miners"), cells_0=[0, np.nan, 0, 0]), r"cells_0 does \[0, nan, 0, 0\]"),
+        (lambda: act(small("miners"), cells_0=[[0], [0, 1]]), "cells_0 does"),
+        (lambda: small("bar").reset(seed=2**32), "seed is 4294967296"),
         (lambda: parallel_env("battel"), "no environment named 'battel'; did you mean 'battle'"),
         (lambda: parallel_env("battle", size=3), "size"),
         (lambda: parallel_env(make("bar"), num_agents=3), "num_agents cannot be set"),
@@ -178,6 +184,50 @@ def act(env, **changes):
 def test_mistakes_are_told_in_a_sentence(attempt, message):
     with pytest.raises(SwarmfieldError, match=message):
         attempt()
+
+
+@pytest.mark.parametrize(
+    ("attempt", "message"),
+    [
+        (lambda: unwrap(type(small("bar")).reset)(small("bar"), seed=3.0), "seed is 3.0, but must"),
+        (lambda: unwrap(parallel_env)(3), "3 is no environment; give a name"),
+        (lambda: unwrap(parallel_env)(Toy), "is no environment; give a name"),
+    ],
+)
+def test_what_is_of_another_type_is_told_too(attempt, message):
+    """Without the checks of types that only tests have."""
+    with pytest.raises(SwarmfieldError, match=message):
+        attempt()
+
+
+@pytest.mark.parametrize(
+    ("name", "action"),
+    [
+        ("miners", np.full(4, 0.5)),
+        ("miners", np.ones(4, int)),
+        ("miners", [0.5, 1, 0, -1]),
+        ("miners", jnp.full(4, 0.5)),
+        ("bar", np.uint64(1)),
+        ("bar", jnp.int32(1)),
+        ("bar", np.array(0)),
+    ],
+)
+@pytest.mark.filterwarnings("error")
+def test_actions_may_be_numbers_of_any_form(name, action):
+    env = small(name)
+    env.reset(seed=0)
+    env.step(dict.fromkeys(env.agents, action))
+
+
+def test_it_can_be_sent_to_another_process():
+    env = small("spread")
+    env.reset(seed=1)
+    actions = dict.fromkeys(env.agents, 1)
+    env.step(actions)
+    copy = pickle.loads(pickle.dumps(env))
+    for mine, its in zip(env.step(actions), copy.step(actions), strict=True):
+        assert mine.keys() == its.keys()
+        np.testing.assert_array_equal(mine["agents_0"], its["agents_0"])
 
 
 def test_pettingzoo_is_asked_for_where_it_is_missing(monkeypatch):

@@ -19,8 +19,10 @@ from swarmfield.types import SwarmfieldError
 Transport = Literal["grid", "exact"]
 
 ITERATIONS = 15
-"""Of Sinkhorn's algorithm. Of crowds anywhere and in heaps the dual value is then within 5e-3 of
-the converged one, mostly within 1e-5; without relaxation it takes 60 for as much."""
+"""Of Sinkhorn's algorithm. Of a heap, or of crowds anywhere, the dual value is then within 5e-3 of
+the converged one, mostly within 1e-5; without relaxation it takes 60 for as much. It is slower to
+find a little mass that is missing far away: two heaps 2 apart that have 50 and 50 % here, 55 and
+45 % there cost 0.059 then, at last 0.077, and 0.036 after 30 without relaxation."""
 RELAXATION = 1.6
 """Longer steps than that to the next potential; 1 are Sinkhorn's, 2 no longer converge."""
 _SELF_ITERATIONS = 6
