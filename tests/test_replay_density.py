@@ -118,11 +118,18 @@ def test_around_a_crowd_a_film_has_its_colours_only(tmp_path):
     assert (field[:240, :240, 0] >= field[:240, :240, 2]).all()
 
 
+def watched(recording: Recording, tmp_path: Path, script: str) -> dict:
+    """What a script reports that runs in the recording's page."""
+    write_page(recording, tmp_path / "replay.html")
+    report = browse(tmp_path / "replay.html", tmp_path, script)
+    assert report["errors"] == []
+    return report
+
+
 @in_browser
 def test_pages_count_as_films_do(tmp_path):
-    write_page(crowds(), tmp_path / "replay.html")
-    report = browse(
-        tmp_path / "replay.html",
+    report = watched(
+        crowds(),
         tmp_path,
         """
         const episode = await loadEpisode();
@@ -131,7 +138,6 @@ def test_pages_count_as_films_do(tmp_path):
         report.cells = density.measure(() => true, at(0), at(1)).map((cells) => [...cells]);
         """,
     )
-    assert report["errors"] == []
     both = np.asarray(report["cells"]).reshape(2, 16, 32)
     expected = densities_of(read_page(tmp_path / "replay.html"), 1)
     np.testing.assert_allclose(np.sqrt(both / both.max()), expected, atol=1e-6)
@@ -139,9 +145,8 @@ def test_pages_count_as_films_do(tmp_path):
 
 @in_browser
 def test_density_can_be_switched_off(tmp_path):
-    write_page(corner(), tmp_path / "replay.html")
-    report = browse(
-        tmp_path / "replay.html",
+    report = watched(
+        corner(),
         tmp_path,
         """
         const canvas = document.getElementById("field");
@@ -162,7 +167,6 @@ def test_density_can_be_switched_off(tmp_path):
         click("dense"); report.looks.push(await look());
         """,
     )
-    assert report["errors"] == []
     (shaded, on), (plain, off), again = report["looks"]
     assert (on, off) == (True, False)
     assert plain == WHITE
@@ -178,9 +182,8 @@ def test_density_can_be_switched_off(tmp_path):
 def test_where_nobody_dies_life_is_not_spoken_of(mortal, tmp_path):
     alive = np.ones((3, MANY + FEW + 1), bool)
     alive[2, 0] = not mortal
-    write_page(crowds(alive=alive), tmp_path / "replay.html")
-    report = browse(
-        tmp_path / "replay.html",
+    report = watched(
+        crowds(alive=alive),
         tmp_path,
         """
         await settle();
@@ -193,7 +196,6 @@ def test_where_nobody_dies_life_is_not_spoken_of(mortal, tmp_path):
         report.body = text("#agent");
         """,
     )
-    assert report["errors"] == []
     assert report["hidden"] is not mortal
     assert (report["number"], report["count"]) == (
         ("Alive", "80 / 80") if mortal else ("Number", "80")

@@ -29,11 +29,6 @@ SMALL_WORLDS = {
     "combined_arms": {"map_size": 18, "max_steps": 9},
     "tiger_deer": {"map_size": 14, "max_steps": 9},
     "gather": {"map_size": 30, "max_steps": 9},
-    "two_gaussians": {"num_agents": 10, "max_steps": 9},
-    "formation": {"num_agents": 10, "max_steps": 9},
-    "beach_bar": {"num_agents": 10, "max_steps": 9},
-    "foraging": {"num_agents": 10, "max_steps": 9},
-    "potential": {"num_agents": 10, "max_steps": 9},
 }
 """Options of environments that would be large or long otherwise, by name."""
 

@@ -7,7 +7,6 @@ trained here is trained without it.
 from __future__ import annotations
 
 import functools
-import operator
 import secrets
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -27,6 +26,7 @@ from swarmfield.interop.agent_spaces import (
     observation_space,
     observed,
 )
+from swarmfield.randomness import require_seeds
 from swarmfield.replay_page.picture import picture
 from swarmfield.types import Environment, PRNGKey, SwarmfieldError, TeamSpec, Timestep
 
@@ -126,8 +126,10 @@ class SwarmfieldParallelEnv(ParallelEnv[str, Any, Any]):
             SwarmfieldError: The seed is not a whole number of 32 bits.
         """
         del options
-        if seed is not None or self._key is None:
-            self._key = jax.random.key(secrets.randbits(32) if seed is None else _checked(seed))
+        if self._key is None or seed is not None:
+            seed = secrets.randbits(32) if seed is None else seed
+            require_seeds([seed])
+            self._key = jax.random.key(seed)
         self._key, key = jax.random.split(self._key)
         self._state, seen = self._begin(key)
         seen = _on_the_host(seen)
@@ -248,19 +250,6 @@ class SwarmfieldParallelEnv(ParallelEnv[str, Any, Any]):
             observations[name] = observed(now, row)
             infos[name] = {"kind": int(now.kind[row])} if team.num_kinds > 1 else {}
         return observations, infos
-
-
-def _checked(seed: Any) -> int:
-    """A seed, if it is one."""
-    try:
-        number = operator.index(seed)
-    except TypeError:
-        number = -1
-    if not 0 <= number < 2**32:
-        raise SwarmfieldError(
-            f"seed is {seed!r}, but must be a whole number from 0 to 4,294,967,295."
-        )
-    return number
 
 
 def _on_the_host(seen: dict[str, Seen]) -> dict[str, Seen]:

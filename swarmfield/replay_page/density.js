@@ -2,13 +2,11 @@
 
 // Where crowds are dense: shades under their bodies, counted as density.py counts them.
 
-// Cells beyond the world that still belong to it: places at its border are rounded.
-const BORDER = 0.01;
-
 class Density {
-  constructor({ crowds, raster, extent, teamOf }) {
+  constructor({ density, extent, teamOf }) {
+    const { crowds, raster, border, densest } = density;
     const [across, down] = raster;
-    Object.assign(this, { crowds, across, down });
+    Object.assign(this, { crowds, across, down, border, densest });
     this.cellsPerUnit = raster.map((cells, axis) => cells / extent[axis]);
     this.crowdOf = Int16Array.from(teamOf, (team) => crowds.indexOf(team));
     this.counts = crowds.map(() => new Float64Array(across * down));
@@ -19,14 +17,14 @@ class Density {
   // Smoothed numbers of bodies in each cell, a list for each crowd. `x` and `y` give a body's
   // middle in the world's units.
   measure(isAlive, x, y) {
-    const { across, down, counts, crowdOf, cellsPerUnit } = this;
+    const { across, down, border, counts, crowdOf, cellsPerUnit } = this;
     for (const cells of counts) cells.fill(0);
     for (let body = 0; body < crowdOf.length; body++) {
       if (crowdOf[body] < 0 || !isAlive(body)) continue;
       const column = x(body) * cellsPerUnit[0];
       const row = y(body) * cellsPerUnit[1];
-      if (column < -BORDER || column > across + BORDER) continue;
-      if (row < -BORDER || row > down + BORDER) continue;
+      if (column < -border || column > across + border) continue;
+      if (row < -border || row > down + border) continue;
       const cell = clamp(Math.floor(row), 0, down - 1) * across
         + clamp(Math.floor(column), 0, across - 1);
       counts[crowdOf[body]][cell]++;
@@ -52,8 +50,8 @@ class Density {
   }
 
   // A picture of the world's size in cells: in each the colour of whose crowd is largest there.
-  paint(densities, colours, densest) {
-    const { image, layer } = this;
+  paint(densities, colours) {
+    const { image, layer, densest } = this;
     let largest = 0;
     for (const cells of densities) largest = cells.reduce((a, b) => Math.max(a, b), largest);
     for (let i = 0; i < densities[0].length; i++) {

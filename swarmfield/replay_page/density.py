@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from jaxtyping import Float
 
@@ -32,6 +34,14 @@ def raster_of(recording: Recording) -> tuple[int, int]:
         max(1, round(CELLS * side / max(recording.extent))) for side in recording.extent
     )
     return across, down
+
+
+def density_header(recording: Recording) -> dict[str, Any] | None:
+    """What `density.js` has to know, or None where there are no crowds."""
+    crowds = crowds_of(recording)
+    if not crowds:
+        return None
+    return {"crowds": crowds, "raster": raster_of(recording), "border": BORDER, "densest": DENSEST}
 
 
 def densities_of(recording: Recording, instant: int) -> Float[np.ndarray, "C H W"]:

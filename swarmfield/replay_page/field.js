@@ -14,7 +14,7 @@ class Field {
     this.context = canvas.getContext("2d", { alpha: false });
     this.episode = episode;
     this.camera = new Camera(canvas, episode);
-    this.density = episode.crowds.length ? new Density(episode) : null;
+    this.density = episode.density ? new Density(episode) : null;
     this.order = new Int32Array(episode.bodies);
     this.lefts = new Float32Array(episode.bodies);
     this.tops = new Float32Array(episode.bodies);
@@ -123,13 +123,13 @@ class Field {
   // Of the places that `locate` found.
   drawDensity(instant) {
     const { context, camera, density, lefts, tops, episode } = this;
-    const { alive, bodies, crowds, palette, densest, extent: [width, height] } = episode;
+    const { alive, bodies, palette, extent: [width, height] } = episode;
     const middle = (edges, start) => (body) =>
       (edges[body] + this.sideOf(body) / 2 - start) / camera.scale;
     const densities = density.measure((body) => alive[instant * bodies + body],
       middle(lefts, camera.left), middle(tops, camera.top));
-    const colours = crowds.map((team) => channels(this.colours[palette[team]]));
-    const layer = density.paint(densities, colours, densest);
+    const colours = density.crowds.map((team) => channels(this.colours[palette[team]]));
+    const layer = density.paint(densities, colours);
     context.imageSmoothingEnabled = true;
     context.drawImage(layer, camera.left, camera.top, width * camera.scale, height * camera.scale);
   }

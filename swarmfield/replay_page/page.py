@@ -10,7 +10,7 @@ from importlib import resources
 from pathlib import Path
 
 from swarmfield.replay_page.colours import DARK, LIGHT, NEUTRAL, faintest_of, team_palette
-from swarmfield.replay_page.density import DENSEST, crowds_of, raster_of
+from swarmfield.replay_page.density import density_header
 from swarmfield.replay_page.encoding import decode, encode
 from swarmfield.replay_page.files import finished_file
 from swarmfield.replay_page.legend import ColourBy, chosen, legend, team_shapes
@@ -90,8 +90,7 @@ def _render(recording: Recording, colour_by: ColourBy) -> str:
         "neutral": NEUTRAL,
     }
     header["legend"] = [entry._asdict() for entry in legend(recording)]
-    header["crowds"], header["densest"] = crowds_of(recording), DENSEST
-    header["raster"] = raster_of(recording)
+    header["density"] = density_header(recording)
     header["shapes"] = team_shapes(recording)
     header["colourBy"] = colour_by
     parts = {

@@ -21,7 +21,7 @@ class Player {
     this.tracking = false;
     this.pointer = null;
     this.grouped = episode.colourBy === "group";
-    this.dense = episode.crowds.length > 0;
+    this.dense = Boolean(episode.density);
     this.smooth = !matchMedia("(prefers-reduced-motion: reduce)").matches;
     const scrub = (step) => this.goTo(step);
     this.alive = new Chart(element("alive"), episode.teams.length, episode.aliveCount, scrub);

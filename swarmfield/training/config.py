@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from numbers import Integral
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from swarmfield.algorithms import ALGORITHMS
 from swarmfield.environments import find
 from swarmfield.options import spelled, typed
+from swarmfield.randomness import require_seeds
 from swarmfield.registry import configure, lookup
 from swarmfield.training.incremental import IncrementalConfig
 from swarmfield.training.json_files import read_object
@@ -112,19 +112,6 @@ class TrainConfig(Generic[EnvConfig, AlgoConfig, OpponentConfig]):
         seeds = [self.seed or 0] if self.seeds is None else parse_seeds(self.seeds)
         require_seeds(seeds)
         return seeds
-
-
-def require_seeds(seeds: Sequence[int]) -> None:
-    """Refuse seeds that would not give keys of their own.
-
-    Raises:
-        SwarmfieldError: One is out of range.
-    """
-    for seed in seeds:
-        if not isinstance(seed, Integral) or not 0 <= seed < 2**32:
-            raise SwarmfieldError(
-                f"A seed is {seed!r}, but must be a whole number from 0 to {2**32 - 1}."
-            )
 
 
 def _require(name: str, value: int, least: int) -> None:

@@ -11,6 +11,7 @@ import jax
 from jaxtyping import PyTree
 
 from swarmfield.algorithms import ALGORITHMS
+from swarmfield.randomness import require_seeds
 from swarmfield.rule_options import Execution
 from swarmfield.training import run_folder
 from swarmfield.training.config import (
@@ -19,7 +20,6 @@ from swarmfield.training.config import (
     Job,
     has_rival,
     require_at_most,
-    require_seeds,
 )
 from swarmfield.training.evaluate import Match, play_all, summarize
 from swarmfield.training.matchup import Sides, policy_of, random_policy

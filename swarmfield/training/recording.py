@@ -12,8 +12,8 @@ from jaxtyping import Array, Bool, Float, Int16, PyTree, UInt8
 
 from swarmfield.compiler import compiler_options
 from swarmfield.environments.wrappers import episode_over
+from swarmfield.randomness import require_seeds
 from swarmfield.training import run_folder
-from swarmfield.training.config import require_seeds
 from swarmfield.training.evaluate import Match
 from swarmfield.training.matchup import act_both, begin_both, env_keys, groups_both, have_groups
 from swarmfield.training.play import opposed
@@ -90,8 +90,8 @@ def write_replay(
 
 def record(match: Match, learner: PyTree, opponent: PyTree, key: PRNGKey, title: str) -> Any:
     """Play one episode and keep every instant, as a `replay_page.Recording`."""
-    from swarmfield.replay_page import Recording, TooLargeError
-    from swarmfield.replay_page.bodies import bodies_of
+    from swarmfield.replay_page import TooLargeError
+    from swarmfield.replay_page.scenes import recording_of
 
     environment = match.environment
     scene = jax.eval_shape(lambda key: environment.scene(environment.reset(key)[0]), key)
@@ -111,32 +111,23 @@ def record(match: Match, learner: PyTree, opponent: PyTree, key: PRNGKey, title:
     length = 1 + int(np.argmax(instants.over)) if instants.over.any() else len(instants.over)
     instants = jax.tree.map(lambda x: x[:length], instants)
     group = None if acted is None else _groups_shown(np.asarray(acted), length, num_bodies)
-    names, name_of = bodies_of(environment.teams, scene)
-    return Recording(
-        title=title,
-        extent=environment.extent,
-        team_names=names,
-        team_of=name_of,
-        size=np.asarray(scene.size),
+    return recording_of(
+        environment,
+        scene,
+        title,
         position=instants.position,
         alive=instants.alive,
         level=instants.level.astype(np.float32) / 255,
-        reward=_widen(instants.reward, len(names), 0),
-        walls=None if scene.walls is None else np.asarray(scene.walls),
+        reward=instants.reward,
         group=group,
-        continuous=scene.walls is None,
     )
 
 
 def _groups_shown(acted: np.ndarray, length: int, num_bodies: int) -> np.ndarray:
     """Nobody acts at the last instant: everybody stays in the group of the last action."""
-    return _widen(acted[np.minimum(np.arange(length), length - 2)], num_bodies, -1)
+    from swarmfield.replay_page.scenes import widened
 
-
-def _widen(values: np.ndarray, width: int, filler: int) -> np.ndarray:
-    """Add columns for the bodies that are in no team."""
-    missing = width - values.shape[1]
-    return np.pad(values, ((0, 0), (0, missing)), constant_values=filler)
+    return widened(acted[np.minimum(np.arange(length), length - 2)], num_bodies, -1)
 
 
 def _episode(match: Match, learner: PyTree, opponent: PyTree, key: PRNGKey) -> Any:

@@ -25,8 +25,12 @@ with warnings.catch_warnings():
     from pettingzoo.test import api_test, parallel_api_test, parallel_seed_test
 
 
+CROWDS = ("two_gaussians", "formation", "beach_bar", "foraging", "potential")
+SMALL = {**SMALL_WORLDS, **{name: {"num_agents": 10, "max_steps": 9} for name in CROWDS}}
+
+
 def small(name, **options):
-    return parallel_env(name, **{**SMALL_WORLDS.get(name, {}), **options})
+    return parallel_env(name, **{**SMALL.get(name, {}), **options})
 
 
 @pytest.mark.parametrize("name", ENVIRONMENTS)
