@@ -175,7 +175,7 @@ def _resume(arguments: list[str]) -> None:
 
     (run_path,), rest = run_and_rest("resume", arguments, 1)
     options = parse(ResumeOptions, rest, "swarmfield resume RUN")
-    start_and_report(lambda path: resume(path, env_steps=options.env_steps), run_path)
+    start_and_report(lambda path: resume(path, **vars(options)), run_path)
 
 
 def _evaluate(arguments: list[str]) -> None:
@@ -259,7 +259,7 @@ _SCALES = "smoke|laptop|paper"
 COMMANDS: dict[str, tuple[Callable[[list[str]], Any], str, Any]] = {
     "list": (_list, "[environments|algorithms|experiments]", "Name what there is."),
     "train": (_train, "ALGORITHM ENVIRONMENT [--config config.json] [options]", _TRAIN_HELP),
-    "resume": (_resume, "RUN [--env-steps N]", ResumeOptions),
+    "resume": (_resume, "RUN [--env-steps N] [--devices all|N]", ResumeOptions),
     "evaluate": (
         _evaluate,
         "RUN [--episodes N] [--opponent self|random|RUN] [--env.X ...]",

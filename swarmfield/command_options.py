@@ -15,6 +15,8 @@ class ResumeOptions:
 
     env_steps: int | None = None
     """Train up to this many environment steps in total instead."""
+    devices: int | Literal["all"] | None = None
+    """Devices to use instead."""
 
 
 @dataclass(frozen=True)

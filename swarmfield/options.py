@@ -86,7 +86,10 @@ def _as(kind: Any, value: Any, name: str) -> Any:
     kinds = get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
     if value is None and NoneType in kinds:
         return None
-    wanted = next(kind for kind in kinds if kind is not NoneType)
+    wanted, *others = (kind for kind in kinds if kind is not NoneType)
+    # Of a number or a word, the word has to be one of them.
+    if others and get_origin(others[0]) is Literal and value in get_args(others[0]):
+        return value
     if get_origin(wanted) is Literal:
         return _one_of(get_args(wanted), value, name)
     if isinstance(wanted, type) and dataclasses.is_dataclass(wanted):
@@ -94,7 +97,9 @@ def _as(kind: Any, value: Any, name: str) -> Any:
     if isinstance(wanted, TypeVar) or wanted not in _WANTED:
         return value
     if not _fits(wanted, value):
-        raise SwarmfieldError(f"{name} is {value!r}, but must be {_WANTED[wanted]}.")
+        words = [str(word) for kind in others for word in get_args(kind)]
+        allowed = " or ".join([_WANTED[wanted], *words])
+        raise SwarmfieldError(f"{name} is {value!r}, but must be {allowed}.")
     return wanted(value)
 
 

@@ -78,7 +78,7 @@ def values_of(parts: Parts, critic: Network, steps: Timestep) -> Float[Array, "M
     def some(steps: Timestep) -> Float[Array, "C N"]:
         return critic(see_steps(parts.senses, steps), steps.kind, steps.alive)
 
-    return in_chunks(some, steps, parts.senses.steps_at_once)
+    return in_chunks(some, steps, parts.senses.steps_at_once, on_all=True)
 
 
 def examples_of(parts: Parts, critic: Network, batch: Trajectory) -> Examples:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from jax.sharding import PartitionSpec as P
 from jaxtyping import Array, Float, Int, PyTree
 
 from swarmfield.batching import for_each
@@ -66,14 +67,18 @@ class Programs(NamedTuple):
 
 def begin(setup: Setup, seeds: Sequence[int], opponent: PyTree) -> Saved:
     """All seeds at time 0."""
-    options = compiler_options(opponent)
-    with _uncollected():
-        return jax.jit(partial(_begin, setup), compiler_options=options)(seed_keys(seeds), opponent)
+    options, layout, keys = compiler_options(opponent), setup.layout, seed_keys(seeds)
+    specs = layout.specs(jax.eval_shape(partial(_begin, setup), keys, opponent))
+    start = layout.jit(
+        partial(_begin, setup), (layout.seedwise, P()), specs, compiler_options=options
+    )
+    with _uncollected(), layout.entered():
+        return start(keys, opponent)
 
 
 def shapes(setup: Setup, seeds: Sequence[int], opponent: PyTree) -> Saved:
     """`begin` without computing anything: what a checkpoint is restored into."""
-    return jax.eval_shape(partial(_begin, setup), seed_keys(seeds), opponent)
+    return setup.layout.placed(jax.eval_shape(partial(_begin, setup), seed_keys(seeds), opponent))
 
 
 def _begin(setup: Setup, keys: PRNGKey, opponent: PyTree) -> Saved:
@@ -94,18 +99,23 @@ def compile_programs(setup: Setup, saved: Saved) -> Programs:
     """Compile training before it starts; evaluations are compiled when they are first due."""
     started = time.perf_counter()
     options = compiler_options((saved.run.learner, saved.run.opponent))
-    donating = partial(jax.jit, donate_argnums=0, compiler_options=options)
-    advance = donating(for_each(partial(program.advance, setup.program)))
-    close = donating(for_each(partial(program.close_window, setup.program)))
+    layout = setup.layout
+    donating = partial(layout.jit, donate_argnums=0, compiler_options=options)
+    run, figures = layout.specs(saved.run), layout.seedwise
+    advance = for_each(partial(program.advance, setup.program))
+    advance = donating(advance, (run, P(), P()), run)
+    close = for_each(partial(program.close_window, setup.program))
+    close = donating(close, (run,), (run, figures))
     zero = jnp.int32(0)
-    with _uncollected(), ThreadPoolExecutor(1) as beside:
+    with _uncollected(), layout.entered(), ThreadPoolExecutor(1) as beside:
         compiling = beside.submit(advance.lower(saved.run, zero, zero).compile)
         close = close.lower(saved.run).compile()
         advance = compiling.result()
     seconds = time.perf_counter() - started
     num_episodes = setup.job.config.evaluation_episodes
     evaluate = {
-        name: evaluator(match, num_episodes, options) for name, match in setup.matches.items()
+        name: evaluator(match, num_episodes, options, layout)
+        for name, match in setup.matches.items()
     }
     memory = advance.memory_analysis()
     working = 0 if memory is None else memory.temp_size_in_bytes

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 from swarmfield.algorithms import ALGORITHMS
 from swarmfield.environments import find
@@ -31,7 +31,7 @@ MOST_SEEDS = 2**16
 NAMED_OPPONENTS = (*OWN, "random")
 """Opponents that are no folder of a run."""
 
-LATER = {"reward", "incremental", "pool_size", "pool_sampling", "opponent_algo", "team"}
+LATER = {"reward", "incremental", "pool_size", "pool_sampling", "opponent_algo", "team", "devices"}
 """Options that runs of earlier versions do not have: they had the defaults."""
 
 EnvConfig = TypeVar("EnvConfig")
@@ -72,6 +72,8 @@ class TrainConfig(Generic[EnvConfig, AlgoConfig, OpponentConfig]):
     """What is learned from: each agent's own reward, or the team's mean for all of it."""
     incremental: IncrementalConfig = field(default_factory=IncrementalConfig)
     """Whether all of the team learns from the start."""
+    devices: int | Literal["all"] = "all"
+    """Devices to divide the seeds, the environments or the agents over."""
     run_dir: Path | None = None
     """Folder to make; under `runs/` with a name of its own if not given."""
     report_every: int | None = None
@@ -87,6 +89,8 @@ class TrainConfig(Generic[EnvConfig, AlgoConfig, OpponentConfig]):
     def __post_init__(self) -> None:
         for name in ("env_steps", "num_envs", "evaluation_episodes", "pool_size"):
             _require(name, getattr(self, name), 1)
+        if self.devices != "all":
+            _require("devices", self.devices, 1)
         require_at_most("num_envs", self.num_envs, MOST_AT_ONCE)
         require_at_most("evaluation_episodes", self.evaluation_episodes, MOST_AT_ONCE)
         for name in ("evaluations", "checkpoints"):

@@ -13,9 +13,11 @@ from jaxtyping import Array, Bool, Float, Int, PyTree
 from swarmfield.batching import for_each, select
 from swarmfield.chunks import AGENTS_AT_ONCE
 from swarmfield.compiler import Options, compiler_options
+from swarmfield.devices import apart, num_apart
 from swarmfield.environments.wrappers import episode_over
 from swarmfield.statistics import summarize_episodes
-from swarmfield.training.matchup import Policy, Sides, act_both, begin_both, env_keys
+from swarmfield.training.layout import ONE_DEVICE, Layout
+from swarmfield.training.matchup import Keys, Policy, Sides, act_both, begin_both, env_keys
 from swarmfield.types import Environment, PRNGKey, Timestep
 
 
@@ -71,46 +73,82 @@ def play(match: Match, num_episodes: int) -> Callable[[PyTree, PyTree, PRNGKey],
     """
 
     def episodes(learner: PyTree, opponent: PyTree, key: PRNGKey) -> Episodes:
-        playing = _begin(match, num_episodes, learner, opponent, key)
+        places = _places(num_episodes, num_apart())
+        playing = _begin(match, places, learner, opponent, key)
         playing = jax.lax.while_loop(
             lambda now: ~jnp.all(now.over),
-            lambda now: _step(match, num_episodes, learner, opponent, key, now),
+            lambda now: _step(match, places, learner, opponent, key, now),
             playing,
         )
         final = [t for t in match.sides.split(playing.timesteps) if t is not None]
         names = ("learner", "opponent")
-        return Episodes(
+        played = Episodes(
             dict(zip(names, playing.returns, strict=False)),
             {name: dict(t.measures) for name, t in zip(names, final, strict=False)},
             playing.length,
         )
+        return jax.tree.map(lambda x: x[places.of_episode], played)
 
     return episodes
 
 
+class _Places(NamedTuple):
+    """Environments that episodes are played in: as many on each device.
+
+    Attributes:
+        episode: Whose keys each place has.
+        counts: Whether it is that episode's place; if not, nothing comes of it.
+        of_episode: Each episode's place.
+    """
+
+    episode: Int[np.ndarray, " L"]
+    counts: Bool[np.ndarray, " L"]
+    of_episode: Int[np.ndarray, " M"]
+
+    def keys(self, key: PRNGKey, time: Array | int) -> Keys:
+        """Everybody's keys of a time."""
+        keys = env_keys(key, time, self.of_episode.size)
+        return jax.tree.map(lambda x: x[self.episode], keys)
+
+
+def _places(num_episodes: int, num_devices: int) -> _Places:
+    """The first half of the episodes in the first half of the places, for sides are swapped so."""
+    if num_episodes % num_devices == 0:
+        every = np.arange(num_episodes)
+        return _Places(every, np.ones(num_episodes, bool), every)
+    first = -(-num_episodes // 2)
+    half = num_devices * -(-first // num_devices)
+    place = np.arange(2 * half)
+    behind = place - half
+    episode = np.where(place < half, np.minimum(place, first - 1), first + behind)
+    counts = np.where(place < half, place < first, first + behind < num_episodes)
+    return _Places(np.minimum(episode, num_episodes - 1), counts, np.flatnonzero(counts))
+
+
 def _begin(
-    match: Match, num_episodes: int, learner: PyTree, opponent: PyTree, key: PRNGKey
+    match: Match, places: _Places, learner: PyTree, opponent: PyTree, key: PRNGKey
 ) -> _Playing:
-    keys = env_keys(key, 0, num_episodes)
-    state, timesteps = jax.vmap(match.environment.reset)(keys.environment)
+    keys = places.keys(key, 0)
+    reset = apart(lambda _, keys: jax.vmap(match.environment.reset)(keys))
+    state, timesteps = reset((), keys.environment)
     policies = (match.learner, match.opponent)
     memories = begin_both(match.sides, policies, (learner, opponent), timesteps, keys)
     home, away = match.sides.split(timesteps)
-    over = jnp.zeros(num_episodes, bool)
-    returns = tuple(jnp.zeros(num_episodes) for t in (home, away) if t is not None)
-    length = jnp.zeros(num_episodes, jnp.int32)
+    over = ~jnp.asarray(places.counts)
+    returns = tuple(jnp.zeros(over.shape) for t in (home, away) if t is not None)
+    length = jnp.zeros(over.shape, jnp.int32)
     return _Playing(state, timesteps, memories, over, returns, length, jnp.int32(0))
 
 
 def _step(
     match: Match,
-    num_episodes: int,
+    places: _Places,
     learner: PyTree,
     opponent: PyTree,
     key: PRNGKey,
     now: _Playing,
 ) -> _Playing:
-    keys = env_keys(key, now.time + 1, num_episodes)
+    keys = places.keys(key, now.time + 1)
     actions, memories, _ = act_both(
         match.sides,
         (match.learner, match.opponent),
@@ -120,7 +158,8 @@ def _step(
         keys,
         (jnp.full((), match.explore), jnp.zeros(())),
     )
-    state, timesteps = jax.vmap(match.environment.step)(keys.environment, now.state, actions)
+    step = apart(lambda _, each: jax.vmap(match.environment.step)(*each))
+    state, timesteps = step((), (keys.environment, now.state, actions))
 
     rewards = [jnp.sum(t.reward, axis=1) for t in match.sides.split(timesteps) if t is not None]
     paid = [jnp.where(now.over, 0.0, reward) for reward in rewards]
@@ -152,7 +191,7 @@ def num_bodies(environment: Environment) -> int:
 
 
 def evaluator(
-    match: Match, num_episodes: int, options: Options
+    match: Match, num_episodes: int, options: Options, layout: Layout = ONE_DEVICE
 ) -> Callable[[PyTree, PyTree, PRNGKey], Episodes]:
     """Evaluation of every seed's policy, in groups of episodes that fit into memory.
 
@@ -162,7 +201,12 @@ def evaluator(
 
     def compiled(size: int) -> Callable[..., Episodes]:
         players = play(match, size)
-        return jax.jit(for_each(lambda inputs: players(*inputs)), compiler_options=options)
+        return layout.jit(
+            for_each(lambda inputs: players(*inputs)),
+            (layout.seedwise,),
+            layout.seedwise,
+            compiler_options=options,
+        )
 
     programs = {size: compiled(size) for size in set(groups)}
 
@@ -170,7 +214,8 @@ def evaluator(
         played = []
         for number, size in enumerate(groups):
             group_keys = jax.vmap(lambda key, n=number: jax.random.fold_in(key, n))(keys)
-            played.append(programs[size]((policy, opponent, group_keys)))
+            with layout.entered():
+                played.append(programs[size]((policy, opponent, group_keys)))
         return jax.tree.map(lambda *parts: jnp.concatenate(parts, axis=1), *played)
 
     return evaluate

@@ -12,6 +12,7 @@ from jaxtyping import Array, Float, Int16, Key
 from swarmfield import distributions
 from swarmfield.batching import for_each
 from swarmfield.chunks import in_chunks
+from swarmfield.devices import apart, num_apart
 from swarmfield.mean_field import action_size
 from swarmfield.types import (
     Algorithm,
@@ -138,7 +139,11 @@ def _cross(first: Any, second: Any) -> Any:
 
     def cross(x: Array, y: Array) -> Array:
         half = -(-x.shape[0] // 2)
-        return jnp.concatenate([x[:half], y[half:]])
+        if num_apart() == 1:
+            return jnp.concatenate([x[:half], y[half:]])
+        # Nothing moves from one environment to another, and so from one device to another.
+        in_first = jnp.arange(x.shape[0]) < half
+        return jnp.where(in_first.reshape(-1, *[1] * (x.ndim - 1)), x, y)
 
     return jax.tree.map(cross, first, second)
 
@@ -160,21 +165,32 @@ def act(
     How much to explore is one number, or each agent's.
     """
     num_agents = timestep.alive.shape[1]
+    at_once = AGENTS_AT_ONCE.get(jax.default_backend(), 65_536)
 
-    def act_in_one(inputs: tuple[Timestep, Any, PRNGKey]) -> tuple[Array, Any, Any]:
+    def act_in_one(
+        inputs: tuple[Timestep, Any, PRNGKey], learner: Any, explore: Array
+    ) -> tuple[Array, Any, Any]:
         one, kept, key_one = inputs
         begun = policy.begin(learner, one, kept, jax.random.fold_in(key_one, _BEGIN))
         kept = jax.tree.map(lambda new, old: jnp.where(one.first, new, old), begun, kept)
         return policy.act(learner, one, kept, key_one, jnp.broadcast_to(explore, (num_agents,)))
 
-    inputs = (timestep, memory, key)
-    at_once = AGENTS_AT_ONCE.get(jax.default_backend(), 65_536)
-    return in_chunks(for_each(act_in_one), inputs, max(1, at_once // num_agents))
+    def act_in_all(shared: tuple[Any, Array], each: Any) -> Any:
+        act_in_some = for_each(act_in_one)
+        return in_chunks(
+            lambda some: act_in_some(some, *shared), each, max(1, at_once // num_agents)
+        )
+
+    return apart(act_in_all)((learner, explore), (timestep, memory, key))
 
 
 def begin(policy: Policy, learner: Any, timestep: Timestep, key: PRNGKey) -> Any:
     """The memory of one player at the very first timestep `[E, ...]`."""
-    return jax.vmap(lambda one, k: policy.begin(learner, one, None, k))(timestep, key)
+
+    def begin_in_all(learner: Any, each: tuple[Timestep, PRNGKey]) -> Any:
+        return jax.vmap(lambda one, k: policy.begin(learner, one, None, k))(*each)
+
+    return apart(begin_in_all)(learner, (timestep, key))
 
 
 class Keys(NamedTuple):

@@ -9,24 +9,26 @@ import jax
 from jaxtyping import PyTree
 
 from swarmfield import replay
+from swarmfield.training.layout import Layout
 from swarmfield.types import SwarmfieldError
 
 _ADVICE = "lower --algo.capacity, --num-envs, --env.num-agents or the number of seeds."
 _CONTAINER = Path("/sys/fs/cgroup")
 
 
-def check_kept(shapes: PyTree, ring: replay.PackedStep) -> str:
-    """One line on the memory a run keeps.
+def check_kept(shapes: PyTree, ring: replay.PackedStep, layout: Layout) -> str:
+    """One line on the memory a run keeps, on all devices together.
 
     Args:
         shapes: What it keeps, as shapes.
         ring: The experience among it, of all seeds.
+        layout: The devices.
 
     Raises:
         SwarmfieldError: It is more than there is.
     """
-    needed = sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(shapes))
-    available = _available_bytes()
+    needed = layout.bytes_on_each(shapes) * layout.num_devices
+    available = _available_bytes() * _num_memories(layout.num_devices)
     if needed > available:
         raise SwarmfieldError(
             f"This run would keep {needed / 1e9:.1f} GB, but {available / 1e9:.1f} GB are free; "
@@ -39,19 +41,25 @@ def check_kept(shapes: PyTree, ring: replay.PackedStep) -> str:
     )
 
 
-def check_working(needed: int) -> str:
-    """One line on the memory the compiled program takes besides, in bytes.
+def check_working(on_each: int, layout: Layout) -> str:
+    """One line on the memory the compiled program takes besides, in bytes on each device.
 
     Raises:
         SwarmfieldError: It is more than there is.
     """
-    available = _available_bytes()
+    needed = on_each * layout.num_devices
+    available = _available_bytes() * _num_memories(layout.num_devices)
     if needed > available:
         raise SwarmfieldError(
             f"Training would need another {needed / 1e9:.1f} GB, but {available / 1e9:.1f} GB are "
             f"free; {_ADVICE}"
         )
     return f"memory while training: another {needed / 1e6:.0f} MB"
+
+
+def _num_memories(num_devices: int) -> int:
+    """Devices of a CPU share one."""
+    return 1 if jax.default_backend() == "cpu" else num_devices
 
 
 def _available_bytes() -> int | float:

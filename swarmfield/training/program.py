@@ -11,6 +11,7 @@ from jaxtyping import Array, Bool, Int, PyTree
 
 from swarmfield import replay
 from swarmfield.batching import vmapped
+from swarmfield.devices import apart
 from swarmfield.environments.wrappers import AutoReset, episode_over
 from swarmfield.training.matchup import (
     Both,
@@ -105,7 +106,8 @@ def start(program: Program, opponent: PyTree, key: PRNGKey) -> Run:
     opponent = program.practice.first(student.algorithm.policy(learner), opponent)
     playing = program.practice.playing(opponent)
     keys = env_keys(key, START, program.num_envs)
-    episodes, timesteps = jax.vmap(program.environment.reset)(keys.environment)
+    reset = apart(lambda _, keys: jax.vmap(program.environment.reset)(keys))
+    episodes, timesteps = reset((), keys.environment)
     timesteps = _marked(program, timesteps, jnp.int32(0))
     memories = begin_both(program.sides, program.policies, (learner, playing), timesteps, keys)
     home, away = program.sides.split(timesteps)
@@ -142,7 +144,8 @@ def _advance_one(program: Program, run: Run, time: Int[Array, ""]) -> Run:
         keys,
         program.explore(time),
     )
-    episodes, timesteps = vmapped(program.environment.step)(keys.environment, run.episodes, actions)
+    step = apart(lambda _, each: vmapped(program.environment.step)(*each))
+    episodes, timesteps = step((), (keys.environment, run.episodes, actions))
     timesteps = _marked(program, timesteps, time + 1)
     before, after = program.sides.split(run.timesteps), program.sides.split(timesteps)
     over = jax.vmap(episode_over)(timesteps)

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from swarmfield.options import typed
 from swarmfield.training import checkpoint, run_folder
@@ -119,17 +119,24 @@ def _prepare(job: Job) -> tuple[Job, Any, Setup]:
             f"{job.config.env} are too large to be built; lower --env.num-agents, --num-envs or "
             "the number of seeds."
         ) from None
-    setup.notes.append(check_kept(like, like.run.ring))
+    setup.notes.append(check_kept(like, like.run.ring, setup.layout))
     return job, opponent, setup
 
 
-def resume(path: str | Path, *, env_steps: int | None = None, quiet: bool = False) -> Run:
+def resume(
+    path: str | Path,
+    *,
+    env_steps: int | None = None,
+    devices: int | Literal["all"] | None = None,
+    quiet: bool = False,
+) -> Run:
     """Go on with a run from its newest good checkpoint, as if it had never stopped.
 
     Args:
         path: The run's folder.
         env_steps: Train up to this many environment steps in total instead; schedules stay
             at their end values.
+        devices: Devices to use instead, a number or `all`.
         quiet: Show nothing while it runs.
 
     Raises:
@@ -138,6 +145,8 @@ def resume(path: str | Path, *, env_steps: int | None = None, quiet: bool = Fals
     folder = run_folder.open_existing(Path(path))
     plain = folder.read_config()
     job = from_dict(plain)
+    if devices is not None:
+        job = replace(job, config=replace(job.config, **typed(TrainConfig, {"devices": devices})))
     target = _target(plain, job)
     total = target if env_steps is None else _allowed(job, env_steps)
     summary = folder.read_summary() or {}
@@ -185,7 +194,7 @@ def _last_state(folder: RunFolder, job: Job, newest: Path | None) -> tuple[Setup
         _, opponent = with_frozen_opponent(job)
         return setup, begin(setup, seeds, opponent), Counters(agent_steps=[0] * len(seeds))
     like = shapes(setup, seeds, frozen_shapes(job))
-    setup.notes.append(check_kept(like, like.run.ring))
+    setup.notes.append(check_kept(like, like.run.ring, setup.layout))
     saved = checkpoint.restore(newest, like)
     keep_best(folder, saved.best, job.config.num_envs)
     return setup, saved, Counters(**checkpoint.read_manifest(newest)["extra"])
@@ -236,7 +245,7 @@ def _train_and_evaluate(
         for note in setup.notes:
             display.say(note)
         programs = compile_programs(setup, saved)
-        display.say(check_working(programs.working_bytes))
+        display.say(check_working(programs.working_bytes, setup.layout))
         with stop_signal() as stopped:
             saved = drive(
                 setup, programs, folder, saved, counters, total, log, display.update, stopped

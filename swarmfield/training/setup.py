@@ -17,6 +17,7 @@ from swarmfield.options import typed
 from swarmfield.training.config import NAMED_OPPONENTS, Job, has_rival, rival_of
 from swarmfield.training.control import controlled
 from swarmfield.training.evaluate import Match
+from swarmfield.training.layout import Layout, describe, layout_of
 from swarmfield.training.matchup import Policy, Sides, policy_of, random_policy, sides_of
 from swarmfield.training.opponent_options import told_of_opponent
 from swarmfield.training.practice import OWN, RIVAL, Practice
@@ -36,6 +37,7 @@ class Setup(NamedTuple):
         algorithm: What learns.
         program: The compiled loop's parts.
         matches: Evaluations by name; the first also chooses the best checkpoint.
+        layout: Which devices compute what.
         notes: What was chosen or capped, for people.
     """
 
@@ -45,6 +47,7 @@ class Setup(NamedTuple):
     algorithm: Algorithm
     program: Program
     matches: dict[str, Match]
+    layout: Layout
     notes: list[str]
 
 
@@ -115,7 +118,10 @@ def assemble(job: Job) -> Setup:
         other=other,
     )
     matches = _matches(kind, environment, sides, policy_of(algorithm), opponent)
-    return Setup(job, environment, sides, algorithm, program, matches, notes)
+    layout = layout_of(job, environment)
+    if (devices := describe(layout, job)) is not None:
+        notes.append(devices)
+    return Setup(job, environment, sides, algorithm, program, matches, layout, notes)
 
 
 def _student(job: Job, algorithm: Algorithm, team: TeamSpec, notes: list[str]) -> Student:

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int
 
 from swarmfield import replay, rollout
+from swarmfield.devices import gathered, spread
 from swarmfield.replay import PackedStep
 from swarmfield.types import PRNGKey, Replay, Rollout
 
@@ -53,7 +54,7 @@ def _from_replay(experience: Replay, num_envs: int, num_agents: int) -> Updates:
         return ((time + 1) % experience.every == 0) & (time + 1 >= first)
 
     def batch(ring: PackedStep, time: Int[Array, ""], key: PRNGKey) -> Any:
-        return replay.sample(ring, time, experience, key)
+        return spread(replay.sample(ring, time, experience, key))
 
     steps = replay.num_steps(experience, num_envs, num_agents)
     return Updates(steps, experience.updates, due, batch)
@@ -68,6 +69,6 @@ def _from_rollouts(length: int, scheduled_steps: int) -> Updates:
     def batch(ring: PackedStep, time: Int[Array, ""], _key: PRNGKey) -> Any:
         last = (time - 1) // length * length
         last = jnp.where(time > scheduled_steps, jnp.maximum(last, scheduled_steps), last)
-        return rollout.trajectory(ring, time, time - last)
+        return gathered(rollout.trajectory(ring, time, time - last))
 
     return Updates(length + 1, 1, due, batch)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -51,7 +51,10 @@ class GridTransport:
         f_k <- (1 - w) f_k - w epsilon log sum_l b_l exp((g_l - C_kl) / epsilon),
 
     and g from f alike, first with w = 1 and epsilon scaled down from 32 times as much by halves,
-    then with w = 1.75. In the last one w is 1, so that the dual value sum_k a_k f_k + sum_l b_l g_l,
+    then with w = 1.75. In the last one w is 1, so that the dual value
+
+        sum_k a_k f_k + sum_l b_l g_l,
+
     which converges much sooner than the cost of the plan, is never above OT.
 
     C is a sum over both axes, so that a sum over G^2 cells is one over each axis. Along an axis,
@@ -81,7 +84,7 @@ class GridTransport:
         log_a, log_b = jnp.log(a), jnp.log(b)
 
         def improve(
-            potentials: tuple[Array, Array], step: tuple[Array, _Kernel]
+            potentials: tuple[Array, Array], step: tuple[Any, _Kernel]
         ) -> tuple[tuple[Array, Array], None]:
             (f, g), (relaxation, kernel) = potentials, step
             f += relaxation * (self._best(g, log_b, kernel) - f)
@@ -109,7 +112,7 @@ class GridTransport:
         logs = other / kernel.epsilon + log_mass
         for axis in (1, 0):
             logs = self._along(logs, axis, kernel.axes[axis]).T
-        return -kernel.epsilon * logs
+        return -jnp.asarray(kernel.epsilon) * logs
 
     def _along(
         self, logs: Float[Array, "P Q"], axis: int, factors: _Factors
