@@ -126,9 +126,10 @@ def _list(arguments: list[str]) -> None:
 
 
 def _train(arguments: list[str]) -> None:
+    from swarmfield.training.hosts import joined
     from swarmfield.training.runs import start
 
-    start_and_report(start, _job_of(arguments))
+    start_and_report(start, _job_of(joined(arguments)))
 
 
 def _job_of(arguments: list[str]) -> Any:
@@ -160,8 +161,12 @@ def _job_of(arguments: list[str]) -> Any:
 
 
 def start_and_report(function: Callable[[Any], Any], job: Any) -> None:
-    """Train and tell where everything is."""
+    """Train and tell where everything is; among several processes the first does."""
+    from swarmfield.training import hosts
+
     finished = function(job)
+    if not hosts.is_first():
+        return
     print_evaluations(finished.summary)
     path = finished.path
     print(f"learning curve  {path / 'learning_curve.png'}")
@@ -171,9 +176,10 @@ def start_and_report(function: Callable[[Any], Any], job: Any) -> None:
 
 
 def _resume(arguments: list[str]) -> None:
+    from swarmfield.training.hosts import joined
     from swarmfield.training.runs import resume
 
-    (run_path,), rest = run_and_rest("resume", arguments, 1)
+    (run_path,), rest = run_and_rest("resume", joined(arguments), 1)
     options = parse(ResumeOptions, rest, "swarmfield resume RUN")
     start_and_report(lambda path: resume(path, **vars(options)), run_path)
 

@@ -7,7 +7,7 @@ import io
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 from swarmfield.types import SwarmfieldError
 
@@ -113,13 +113,23 @@ def take_config_file(arguments: list[str]) -> tuple[Path | None, list[str]]:
     Raises:
         SwarmfieldError: Nothing follows the option.
     """
-    found = _occurrences("--config", arguments)
+    value, rest = take("--config", arguments, "a run's config.json")
+    return None if value is None else Path(value), rest
+
+
+def take(option: str, arguments: list[str], wanted: str = "") -> tuple[str | None, list[str]]:
+    """What was first given for an option, if it was given, and the other arguments.
+
+    Raises:
+        SwarmfieldError: Nothing follows the option; `wanted` should.
+    """
+    found = _occurrences(option, arguments)
     if not found:
         return None, arguments
     first, used, value = found[0]
     if value is None:
-        raise SwarmfieldError("--config needs a value: a run's config.json.")
-    return Path(value), arguments[:first] + arguments[first + used :]
+        raise SwarmfieldError(f"{option} needs a value{wanted and ': '}{wanted}.")
+    return value, arguments[:first] + arguments[first + used :]
 
 
 def _numbers() -> Any:
@@ -135,18 +145,34 @@ def _numbers() -> Any:
             (int | None, "INT", _optional(_whole_number)),
             (float, "FLOAT", _real_number),
             (float | None, "FLOAT", _optional(_real_number)),
+            (int | Literal["all"], "INT|all", _number_or_all),
+            (int | Literal["all"] | None, "INT|all", _number_or_all),
         ):
             if info.type == kind:
                 return PrimitiveConstructorSpec(
                     nargs=1,
                     metavar=metavar,
                     instance_from_str=lambda words, read=read: read(words[0]),
-                    is_instance=lambda value, kind=kind: isinstance(value, kind),
+                    is_instance=lambda value, kind=kind: _is_one(value, kind),
                     str_from_instance=lambda value: [str(value)],
                 )
         return None
 
     return registry
+
+
+def _is_one(value: Any, kind: Any) -> bool:
+    kinds = get_args(kind) or (kind,)
+    return any(value in get_args(one) if get_args(one) else isinstance(value, one) for one in kinds)
+
+
+def _number_or_all(text: str) -> int | str:
+    if text == "all":
+        return text
+    try:
+        return _whole_number(text)
+    except ValueError:
+        raise ValueError(f"is {text!r}, but must be a whole number or all.") from None
 
 
 def _optional(read: Callable[[str], float]) -> Callable[[str], float | None]:

@@ -16,7 +16,7 @@ class ResumeOptions:
     env_steps: int | None = None
     """Train up to this many environment steps in total instead."""
     devices: int | Literal["all"] | None = None
-    """Devices to use instead."""
+    """Devices to use from now on; as before if not given."""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import AxisType, Mesh
+from jax.sharding import AxisType, Mesh, Sharding
 from jax.sharding import PartitionSpec as P
 from jaxtyping import Array, PyTree
 
@@ -77,6 +77,18 @@ def gathered(batch: PyTree) -> PyTree:
     if _axis() != ENVIRONMENTS:
         return batch
     return jax.lax.with_sharding_constraint(batch, P())
+
+
+def put(array: Any, sharding: Sharding) -> Array:
+    """An array that every host has, laid over devices, which may be those of several hosts.
+
+    A copy, for JAX may go on using NumPy's memory otherwise, and that can't be donated.
+    """
+    if jnp.issubdtype(array.dtype, jax.dtypes.prng_key):
+        state = put(jax.random.key_data(array), sharding)
+        return jax.random.wrap_key_data(state, impl=jax.random.key_impl(array))
+    whole = np.asarray(array)
+    return jax.make_array_from_callback(whole.shape, sharding, lambda at: jnp.array(whole[at]))
 
 
 def num_devices() -> int:

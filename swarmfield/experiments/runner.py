@@ -17,6 +17,7 @@ from swarmfield.training.config import Job, from_dict, to_dict
 from swarmfield.training.json_files import read_object
 from swarmfield.training.matchup import sides_of
 from swarmfield.training.play import evaluate
+from swarmfield.training.player_names import named
 from swarmfield.training.setup import build_environment
 from swarmfield.types import SwarmfieldError
 
@@ -196,6 +197,6 @@ def reports_of(path: Path, trial: Trial) -> dict[int, dict[str, Any]]:
         for report in reports
         if all(report.get(name) == value for name, value in wanted.items())
         and (report.get("explore", 0), report.get("execution")) == (0, None)
-        and not run_folder.named(report.get("run", ""))[1]
+        and not named(report.get("run", ""))[1]
         and report["learner"]["episodes"] == how["episodes"]
     }

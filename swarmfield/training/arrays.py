@@ -11,6 +11,7 @@ from errno import ENOSPC
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 
 
@@ -22,11 +23,9 @@ def write(path: Path, arrays: Sequence[np.ndarray]) -> None:
     """
     if not arrays:
         return
-    import orbax.checkpoint as ocp
-
     _check_space(path.parent, sum(array.nbytes for array in arrays))
     try:
-        with _quiet(), ocp.PyTreeCheckpointer() as checkpointer:
+        with _quiet(), _checkpointer() as checkpointer:
             checkpointer.save(path.absolute(), _numbered(arrays))
     except Exception as error:
         reason = str(error).partition("\n")[0]
@@ -41,9 +40,23 @@ def read(path: Path, number: int) -> list[np.ndarray]:
     import orbax.checkpoint as ocp
 
     kinds = _numbered([ocp.RestoreArgs(restore_type=np.ndarray)] * number)
-    with _quiet(), ocp.PyTreeCheckpointer() as checkpointer:
+    with _quiet(), _checkpointer() as checkpointer:
         arrays = checkpointer.restore(path.absolute(), restore_args=kinds)
     return [arrays[name] for name in kinds]
+
+
+def _checkpointer() -> Any:
+    """Orbax's, of this process alone: among several it would wait for all of them to write."""
+    import orbax.checkpoint as ocp
+
+    if jax.process_count() == 1:
+        return ocp.PyTreeCheckpointer()
+    this = jax.process_index()
+    alone = ocp.options.MultiprocessingOptions(
+        primary_host=this, active_processes={this}, barrier_sync_key_prefix=f"process-{this}"
+    )
+    handler = ocp.PyTreeCheckpointHandler(multiprocessing_options=alone)
+    return ocp.Checkpointer(handler, multiprocessing_options=alone)
 
 
 def _check_space(folder: Path, needed: int) -> None:

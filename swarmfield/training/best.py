@@ -8,9 +8,10 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float, Int, PyTree
 
 from swarmfield.batching import select
-from swarmfield.training import checkpoint
+from swarmfield.training import checkpoint, hosts
 from swarmfield.training.compiled import Best, Programs, Saved
 from swarmfield.training.evaluate import by_seed
 from swarmfield.training.program import policies_of
@@ -47,17 +48,23 @@ def evaluate_and_keep(
     for row, summary in zip(rows, summaries, strict=True):
         for player, figures in summary.items():
             row.update({f"evaluation/{player}/{name}": x for name, x in figures.items()})
-    score = jnp.asarray([s["learner"]["return_mean"] for s in summaries], jnp.float32)
-    better = score > saved.best.score
-    if not bool(jnp.any(better)):
+    score = np.asarray([s["learner"]["return_mean"] for s in summaries], np.float32)
+    if not np.any(score > hosts.fetched(saved.best.score)):
         return saved
-    best = Best(
-        select(better, policy, saved.best.policy),
-        jnp.where(better, score, saved.best.score),
-        jnp.where(better, time, saved.best.time),
-    )
+    best = _better(saved.best, policy, score, np.int32(time))
     keep_best(folder, best, setup.job.config.num_envs)
     return eqx.tree_at(lambda s: s.best, saved, best)
+
+
+@jax.jit
+def _better(best: Best, policy: PyTree, score: Float[Array, " S"], time: Int[Array, ""]) -> Best:
+    """Of each seed what did better."""
+    better = score > best.score
+    return Best(
+        select(better, policy, best.policy),
+        jnp.where(better, score, best.score),
+        jnp.where(better, time, best.time),
+    )
 
 
 def keep_best(folder: RunFolder, best: Best, num_envs: int) -> None:
@@ -67,14 +74,15 @@ def keep_best(folder: RunFolder, best: Best, num_envs: int) -> None:
     """
     env_steps = max(env_steps_of(best, num_envs))
     if env_steps > 0:
-        extra = {"score": best.score.tolist()}
+        extra = {"score": hosts.fetched(best.score).tolist()}
         checkpoint.save(folder.best, best, env_steps=env_steps, extra=extra)
-    checkpoint.drop_others(folder.best, env_steps)
+    if hosts.is_first():
+        checkpoint.drop_others(folder.best, env_steps)
 
 
 def env_steps_of(best: Best, num_envs: int) -> list[int]:
     """Environment steps after which each seed did best."""
-    return [int(time) * num_envs for time in np.asarray(best.time)]
+    return [int(time) * num_envs for time in hosts.fetched(best.time)]
 
 
 def evaluation_keys(saved: Saved, number: int) -> Any:

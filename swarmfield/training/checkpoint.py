@@ -16,7 +16,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PyTree
 
-from swarmfield.training import arrays, manifest
+from swarmfield.devices import put
+from swarmfield.training import arrays, hosts, manifest
 from swarmfield.training.json_files import JSON, sync, to_json
 from swarmfield.types import SwarmfieldError
 
@@ -35,7 +36,7 @@ _CHECKPOINT = re.compile(r"\.?(\d{12,})(?:\.old)?$")
 
 
 def save(folder: Path, run: PyTree, *, env_steps: int, extra: Mapping[str, JSON]) -> Path:
-    """Write a checkpoint; one of the same step is replaced.
+    """Write a checkpoint; one of the same step is replaced. The first process writes all of it.
 
     Only arrays are kept, and none of size 0. Everything else of a run is rebuilt from its
     config.
@@ -53,20 +54,10 @@ def save(folder: Path, run: PyTree, *, env_steps: int, extra: Mapping[str, JSON]
         SwarmfieldError: It could not be written; what was there before is unharmed.
     """
     target = folder / f"{env_steps:012d}"
-    temporary = folder / f".{target.name}.tmp"
-    body = {"env_steps": env_steps, "extra": to_json(extra)}
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        _clear_leftovers(folder)
-        _write(temporary, run, body)
-        _publish(temporary, target)
-    except OSError as error:
-        raise SwarmfieldError(
-            f"Cannot write checkpoint {target}: {error.strerror or error}; free space or make "
-            "the folder writable, then resume."
-        ) from None
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    leaves = [_describe(name, leaf) for name, leaf in _named_arrays(run).items()]
+    numbers = [_bare(leaf) for leaf in _named_arrays(run).values()]
+    body = {"env_steps": env_steps, "extra": to_json(extra), "leaves": leaves}
+    hosts.decided(lambda: _save(target, numbers, body))
     return target
 
 
@@ -143,12 +134,26 @@ def prune(folder: Path, keep: int) -> None:
             _delete(path)
 
 
-def _write(temporary: Path, run: PyTree, body: Mapping[str, Any]) -> None:
-    kept = _named_arrays(run)
-    leaves = [_describe(name, leaf) for name, leaf in kept.items()]
+def _save(target: Path, numbers: Sequence[np.ndarray], body: Mapping[str, Any]) -> None:
+    temporary = target.with_name(f".{target.name}.tmp")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _clear_leftovers(target.parent)
+        _write(temporary, numbers, body)
+        _publish(temporary, target)
+    except OSError as error:
+        raise SwarmfieldError(
+            f"Cannot write checkpoint {target}: {error.strerror or error}; free space or make "
+            "the folder writable, then resume."
+        ) from None
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _write(temporary: Path, numbers: Sequence[np.ndarray], body: Mapping[str, Any]) -> None:
     temporary.mkdir()
-    arrays.write(temporary / ARRAYS, [_bare(leaf) for leaf in kept.values()])
-    manifest.write(temporary, {**body, "leaves": leaves})
+    arrays.write(temporary / ARRAYS, numbers)
+    manifest.write(temporary, body)
     for path in [*temporary.rglob("*"), temporary]:
         sync(path)
 
@@ -241,21 +246,23 @@ def _check_fit(path: Path, stored: Mapping[str, Any], wanted: Mapping[str, Any])
 
 def _bare(leaf: Any) -> np.ndarray:
     """The numbers of a leaf on the host; of a random key, its state."""
-    return np.asarray(jax.random.key_data(leaf) if _is_key(leaf) else leaf)
+    return hosts.fetched(jax.random.key_data(leaf) if _is_key(leaf) else leaf)
 
 
 def _revive(bare: np.ndarray, like: Any, key: str | None) -> Any:
     """Undo `_bare`: an array of the kind and placement of `like`; a key of generator `key`."""
     if isinstance(like, np.ndarray):
         return bare
-    # A copy, for JAX may go on using NumPy's memory otherwise, and that can't be donated.
-    array = jnp.array(bare)
+    sharding = like.sharding
+    if sharding is not None and len(sharding.device_set) == 1:
+        sharding = None
+    # A copy in any case: JAX may go on using NumPy's memory, and that can't be donated.
+    array = jnp.array(bare) if sharding is None else put(bare, sharding)
     if key is not None:
-        array = jax.random.wrap_key_data(array, impl=key)
-    elif like.weak_type:
-        array = _weakly_typed(array)
-    is_spread = like.sharding is not None and len(like.sharding.device_set) > 1
-    return jax.device_put(array, like.sharding) if is_spread else array
+        return jax.random.wrap_key_data(array, impl=key)
+    if not like.weak_type:
+        return array
+    return jax.jit(_weakly_typed, out_shardings=sharding)(array)
 
 
 def _weakly_typed(array: jax.Array) -> jax.Array:

@@ -26,6 +26,7 @@ from swarmfield.training import league as leagues
 from swarmfield.training import scripted as players
 from swarmfield.training.config import from_dict
 from swarmfield.training.entrants import folders_of
+from swarmfield.training.player_names import named
 from swarmfield.training.standings import cross_table, rating_table
 
 PLAYERS = ("learner", "opponent")
@@ -122,7 +123,7 @@ def _parse_play(
     Raises:
         SwarmfieldError: For anything tyro refuses, or if there is no such run.
     """
-    folder, _ = run_folder.named(run_path)
+    folder, _ = named(run_path)
     trained = from_dict(run_folder.open_existing(folder).read_config()).config.env
     extended = _with_env(options, trained)
     parsed = vars(parse(extended, arguments, f"swarmfield {command} {run_path}"))

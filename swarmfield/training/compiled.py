@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.sharding import PartitionSpec as P
 from jaxtyping import Array, Float, Int, PyTree
 
@@ -52,14 +53,16 @@ class Programs(NamedTuple):
     Attributes:
         advance: `(run, time, steps) -> run`; takes the run's memory over.
         close: `(run) -> run, figures`.
+        is_sound: `(run) -> bool`: whether nothing learned in any seed is anything but finite.
         evaluate: `(policy, opponent, keys) -> episodes` of each of the setup's matches, by
             name; compiled when first called.
         compile_seconds: What compiling the first two took.
         working_bytes: Memory that `advance` takes besides what it is given.
     """
 
-    advance: Callable[[Run, Array, Array], Run]
+    advance: Callable[[Run, Any, Any], Run]
     close: Callable[[Run], tuple[Run, dict[str, Any]]]
+    is_sound: Callable[[Run], Array]
     evaluate: dict[str, Callable[[PyTree, PyTree, PRNGKey], Episodes]]
     compile_seconds: float
     working_bytes: int
@@ -69,6 +72,7 @@ def begin(setup: Setup, seeds: Sequence[int], opponent: PyTree) -> Saved:
     """All seeds at time 0."""
     options, layout, keys = compiler_options(opponent), setup.layout, seed_keys(seeds)
     specs = layout.specs(jax.eval_shape(partial(_begin, setup), keys, opponent))
+    keys, opponent = layout.given(keys, layout.seedwise), layout.given(opponent, P())
     start = layout.jit(
         partial(_begin, setup), (layout.seedwise, P()), specs, compiler_options=options
     )
@@ -106,7 +110,7 @@ def compile_programs(setup: Setup, saved: Saved) -> Programs:
     advance = donating(advance, (run, P(), P()), run)
     close = for_each(partial(program.close_window, setup.program))
     close = donating(close, (run,), (run, figures))
-    zero = jnp.int32(0)
+    zero = np.int32(0)
     with _uncollected(), layout.entered(), ThreadPoolExecutor(1) as beside:
         compiling = beside.submit(advance.lower(saved.run, zero, zero).compile)
         close = close.lower(saved.run).compile()
@@ -117,9 +121,10 @@ def compile_programs(setup: Setup, saved: Saved) -> Programs:
         name: evaluator(match, num_episodes, options, layout)
         for name, match in setup.matches.items()
     }
+    sound = jax.jit(program.is_sound, out_shardings=layout.everywhere)
     memory = advance.memory_analysis()
     working = 0 if memory is None else memory.temp_size_in_bytes
-    return Programs(advance, close, evaluate, seconds, working)
+    return Programs(advance, close, sound, evaluate, seconds, working)
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from swarmfield.training.play import (
     require_same_world,
 )
 from swarmfield.training.player import Player, Which, load_seeds
-from swarmfield.training.run_folder import full_name, labels_of
+from swarmfield.training.player_names import full_name, labels_of
 from swarmfield.training.setup import environment_options
 from swarmfield.types import Environment, SwarmfieldError
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -16,6 +17,7 @@ from swarmfield.compiler import Options, compiler_options
 from swarmfield.devices import apart, num_apart
 from swarmfield.environments.wrappers import episode_over
 from swarmfield.statistics import summarize_episodes
+from swarmfield.training import hosts
 from swarmfield.training.layout import ONE_DEVICE, Layout
 from swarmfield.training.matchup import Keys, Policy, Sides, act_both, begin_both, env_keys
 from swarmfield.types import Environment, PRNGKey, Timestep
@@ -116,8 +118,8 @@ def _places(num_episodes: int, num_devices: int) -> _Places:
     if num_episodes % num_devices == 0:
         every = np.arange(num_episodes)
         return _Places(every, np.ones(num_episodes, bool), every)
-    first = -(-num_episodes // 2)
-    half = num_devices * -(-first // num_devices)
+    first, unit = -(-num_episodes // 2), num_devices // math.gcd(num_devices, 2)
+    half = unit * -(-first // unit)
     place = np.arange(2 * half)
     behind = place - half
     episode = np.where(place < half, np.minimum(place, first - 1), first + behind)
@@ -258,6 +260,6 @@ def summarize(episodes: Episodes) -> dict[str, dict[str, Any]]:
 
 def by_seed(episodes: Episodes) -> list[dict[str, dict[str, Any]]]:
     """Summaries of episodes `[S, M]`, one for each seed."""
-    host = jax.device_get(episodes)
+    host = hosts.fetched(episodes)
     num_seeds = host.length.shape[0]
     return [summarize(jax.tree.map(lambda x, s=s: x[s], host)) for s in range(num_seeds)]

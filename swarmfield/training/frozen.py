@@ -10,7 +10,7 @@ from swarmfield.options import suggest
 from swarmfield.training.config import NAMED_OPPONENTS, Job, has_rival
 from swarmfield.training.matchup import sides_of
 from swarmfield.training.player import Player, load, require_able
-from swarmfield.training.run_folder import named
+from swarmfield.training.player_names import named
 from swarmfield.training.seat import policy_shapes
 from swarmfield.training.setup import build_environment, opponent_kind
 from swarmfield.types import SwarmfieldError

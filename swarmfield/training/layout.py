@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -11,7 +12,8 @@ from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 from jaxtyping import PyTree
 
-from swarmfield.devices import AGENTS, ENVIRONMENTS, SEEDS, mesh_of
+from swarmfield.devices import AGENTS, ENVIRONMENTS, SEEDS, mesh_of, put
+from swarmfield.training import hosts
 from swarmfield.training.config import Job
 from swarmfield.types import Environment, SwarmfieldError
 
@@ -59,22 +61,27 @@ class Layout(NamedTuple):
         return jax.tree.map(lambda spec: NamedSharding(mesh, spec), specs, is_leaf=_is_spec)
 
     def placed(self, tree: PyTree) -> PyTree:
-        """Arrays, or shapes of arrays, of a run, where they belong."""
+        """Shapes of a run's arrays, which say where these belong."""
         if self.mesh is None:
             return tree
         shardings = self.shardings(self.specs(tree))
+        return jax.tree.map(lambda leaf, place: leaf.update(sharding=place), tree, shardings)
 
-        def place(leaf: Any, sharding: NamedSharding) -> Any:
-            if isinstance(leaf, jax.ShapeDtypeStruct):
-                return leaf.update(sharding=sharding)
-            return jax.device_put(leaf, sharding)
-
-        return jax.tree.map(place, tree, shardings)
+    def given(self, tree: PyTree, spec: P) -> PyTree:
+        """Arrays that every host has, such as keys, where they belong."""
+        if self.mesh is None:
+            return tree
+        return jax.tree.map(partial(put, sharding=self.shardings(spec)), tree)
 
     @property
     def seedwise(self) -> P:
         """Of arrays that lead with the seeds and have none of the other axes."""
         return P(SEEDS) if self.axis == SEEDS else P()
+
+    @property
+    def everywhere(self) -> NamedSharding | None:
+        """Where results are that every device has."""
+        return None if self.mesh is None else NamedSharding(self.mesh, P())
 
     def jit(
         self, function: Callable[..., Any], inputs: tuple[Any, ...], outputs: Any, **options: Any
@@ -139,24 +146,31 @@ def layout_of(job: Job, environment: Environment) -> Layout:
     Raises:
         SwarmfieldError: There are fewer, or nothing of the job can be divided over so many.
     """
-    asked, devices = job.config.devices, jax.devices()
+    asked, processes = job.config.devices, hosts.num_processes()
+    there = jax.device_count()
     world = _sizes_of_world(environment)
     sizes = {SEEDS: [len(job.config.seed_list)], ENVIRONMENTS: [job.config.num_envs], AGENTS: world}
     if asked == "all":
-        allowed = range(1, len(devices) + 1)
+        allowed = [1, *range(processes, there + 1, processes)]
         if max(world) < LARGE:
             del sizes[AGENTS]
     else:
-        _require_devices(asked, len(devices), sizes)
+        _require_devices(asked, there, sizes)
         allowed = (1, asked)
     counts = {
         axis: max(n for n in allowed if any(size % n == 0 for size in each))
         for axis, each in sizes.items()
     }
     axis = max(counts, key=lambda axis: counts[axis])
-    if counts[axis] == 1:
-        return ONE_DEVICE
-    return Layout(axis, mesh_of(axis, devices[: counts[axis]]))
+    if counts[axis] > 1:
+        return Layout(axis, mesh_of(axis, _of_every_process(counts[axis] // processes)))
+    if processes > 1:
+        raise SwarmfieldError(
+            f"{processes} processes cannot be given equal shares of {sizes[ENVIRONMENTS][0]} "
+            f"environments or {sizes[SEEDS][0]} seeds; choose --num-envs, or a number of seeds, "
+            f"that is a multiple of {processes}."
+        )
+    return ONE_DEVICE
 
 
 def describe(layout: Layout, job: Job) -> str | None:
@@ -174,10 +188,21 @@ def describe(layout: Layout, job: Job) -> str | None:
     return f"devices: {used} of {there}; {what[layout.axis]}"
 
 
+def _of_every_process(number: int) -> list[Any]:
+    """As many devices of each process."""
+    every = range(hosts.num_processes())
+    return [device for process in every for device in jax.local_devices(process)[:number]]
+
+
 def _require_devices(asked: int, there: int, sizes: dict[str, list[int]]) -> None:
+    if asked % (processes := hosts.num_processes()):
+        raise SwarmfieldError(
+            f"--devices is {asked}, but must be a multiple of the {processes} processes."
+        )
     if asked > there:
         raise SwarmfieldError(
-            f"--devices is {asked}, but there are {there}; ask for fewer, or leave the option out."
+            f"--devices is {asked}, but JAX finds {there}; give --devices all, or a number up to "
+            "that."
         )
     if all(size % asked for each in sizes.values() for size in each):
         seeds, environments, agents = (", ".join(map(str, each)) for each in sizes.values())

@@ -105,6 +105,27 @@ class MetricsLog:
         return self._events[seed]
 
 
+class NoLog:
+    """The reports of a process that leaves them to the first one."""
+
+    position = 0
+
+    def write(self, row: Mapping[str, Any]) -> None:
+        """Leave a report to the first process."""
+
+    def sync(self) -> None:
+        """Nothing was written."""
+
+    def __enter__(self) -> NoLog:
+        return self
+
+    def __exit__(self, *_raised: object) -> None:
+        pass
+
+
+Log = MetricsLog | NoLog
+
+
 class Events:
     """One file of TensorBoard events.
 

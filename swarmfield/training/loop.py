@@ -13,15 +13,13 @@ from typing import Any
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
 
-from swarmfield.training import checkpoint
+from swarmfield.training import checkpoint, hosts
 from swarmfield.training.best import evaluate_and_keep
 from swarmfield.training.cadence import cadence
 from swarmfield.training.compiled import Programs, Saved
-from swarmfield.training.log import MetricsLog
-from swarmfield.training.program import is_sound
+from swarmfield.training.log import Log
 from swarmfield.training.run_folder import RunFolder
 from swarmfield.training.setup import Setup
 
@@ -61,7 +59,7 @@ def drive(
     saved: Saved,
     counters: Counters,
     total: int,
-    log: MetricsLog,
+    log: Log,
     tell: Callable[[int, Mapping[str, Any] | None], None],
     stopped: Callable[[], bool],
 ) -> Saved:
@@ -90,7 +88,7 @@ def drive(
         if counters.time < scheduled:
             boundary = min(boundary, scheduled)
         saved = _advance_to(boundary, setup, programs, saved, counters, clock, tell, stopped)
-        if counters.time < boundary and bool(is_sound(saved.run)):
+        if counters.time < boundary and bool(programs.is_sound(saved.run)):
             _save(setup, folder, saved, counters, log, clock)
             raise Interrupted
         run, figures = programs.close(saved.run)
@@ -132,10 +130,12 @@ def _advance_to(
 ) -> Saved:
     """Advance in pieces of about `PULSE_SECONDS`; where they are cut changes no result."""
     run, steps = saved.run, 1
-    while counters.time < boundary and not stopped():
-        steps = min(steps, boundary - counters.time)
+    while counters.time < boundary:
+        steps, stop = hosts.paced(min(steps, boundary - counters.time), stopped())
+        if stop:
+            break
         began = time.perf_counter()
-        run = programs.advance(run, jnp.int32(counters.time), jnp.int32(steps))
+        run = programs.advance(run, np.int32(counters.time), np.int32(steps))
         jax.block_until_ready(run.window.agent_steps)
         counters.time += steps
         tell(counters.time * setup.job.config.num_envs, None)
@@ -150,7 +150,7 @@ def _rows(
 ) -> list[dict[str, Any]]:
     """One report for each seed."""
     config = setup.job.config
-    figures = jax.device_get(figures)
+    figures = hosts.fetched(figures)
     now, last = clock.now(), clock.reported
     progress = setup.program.student.progress(counters.time)
     other = setup.program.other
@@ -205,7 +205,7 @@ def _refuse_non_finite(
     folder: RunFolder,
     figures: dict[str, Any],
     rows: list[dict[str, Any]],
-    log: MetricsLog,
+    log: Log,
 ) -> None:
     learners = ("", "--algo", figures), ("opponent's ", "--opponent-algo", figures.get("rival"))
     for whose, options, found in learners:
@@ -235,7 +235,7 @@ def _save(
     folder: RunFolder,
     saved: Saved,
     counters: Counters,
-    log: MetricsLog,
+    log: Log,
     clock: _Clock,
 ) -> None:
     log.sync()
@@ -245,7 +245,8 @@ def _save(
     checkpoint.save(
         folder.checkpoints, saved, env_steps=env_steps, extra=dataclasses.asdict(counters)
     )
-    checkpoint.prune(folder.checkpoints, keep=2)
+    if hosts.is_first():
+        checkpoint.prune(folder.checkpoints, keep=2)
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from swarmfield.training import run_folder
+from swarmfield.training.player_names import labels_of
 
 
 def plot(*runs: str | Path, output: str | Path | None = None) -> Path:
@@ -27,7 +28,7 @@ def plot(*runs: str | Path, output: str | Path | None = None) -> Path:
     from swarmfield import plots
 
     folders = [run_folder.open_existing(Path(path)) for path in runs]
-    labels = run_folder.labels_of(runs)
+    labels = labels_of(runs)
     rows = {label: folder.read_metrics() for label, folder in zip(labels, folders, strict=True)}
     usual = folders[0].learning_curve if len(folders) == 1 else folders[0].comparison
     file = usual if output is None else Path(output)

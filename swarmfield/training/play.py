@@ -31,6 +31,7 @@ from swarmfield.training.player import (
     require_able,
     require_rival_same_reading,
 )
+from swarmfield.training.player_names import OPPONENT, full_name
 from swarmfield.training.practice import OWN
 from swarmfield.training.setup import build_algorithm, build_rival, opponent_kind
 from swarmfield.types import Environment, SwarmfieldError, TeamSpec
@@ -276,8 +277,8 @@ def _evaluation_name(
     parts = [f"{name}={value}" for name, value in sorted((env or {}).items())]
     if match.opponent is not None:
         is_run = against not in (*NAMED_OPPONENTS, *ALGORITHMS)
-        whom = "-".join(Path(run_folder.full_name(against)).parts[-2:]) if is_run else against
-        parts.append(f"vs-{whom}".replace(run_folder.OPPONENT, "-opponent"))
+        whom = "-".join(Path(full_name(against)).parts[-2:]) if is_run else against
+        parts.append(f"vs-{whom}".replace(OPPONENT, "-opponent"))
     parts += [execution] if execution else []
     parts += ["best"] * (which == "best") + [f"seed={seed}"] * (seed is not None)
     parts += [f"explore={match.explore:g}"] * (match.explore > 0)

@@ -19,7 +19,9 @@ from swarmfield.training.best import env_steps_of
 from swarmfield.training.compiled import Best, Saved, shapes
 from swarmfield.training.config import Job, from_dict, has_rival, rival_of
 from swarmfield.training.control import executed
+from swarmfield.training.layout import ONE_DEVICE
 from swarmfield.training.matchup import Policy, Sides, policy_of, sides_of
+from swarmfield.training.player_names import OPPONENT, named
 from swarmfield.training.program import policies_of
 from swarmfield.training.seat import policy_shapes, require_same_reading, team_of
 from swarmfield.training.setup import (
@@ -67,7 +69,7 @@ class Player:
     @property
     def name(self) -> str:
         """How it is asked for: its run's folder, and what tells it from the run's learner."""
-        return f"{self.path}{run_folder.OPPONENT if self.is_opponent else ''}"
+        return f"{self.path}{OPPONENT if self.is_opponent else ''}"
 
     def executed(self, execution: Execution) -> Player:
         """The same policy of a crowd, in another execution.
@@ -164,7 +166,7 @@ def load_seeds(
 
     Otherwise as `load`.
     """
-    place, is_opponent = run_folder.named(path)
+    place, is_opponent = named(path)
     folder = run_folder.open_existing(place)
     job = from_dict(folder.read_config())
     if which not in get_args(Which):
@@ -196,12 +198,12 @@ def _require_rival(path: Path, job: Job, which: Which) -> None:
     """Refuse to look for an opponent that did not learn, or for its best checkpoint."""
     if not has_rival(job):
         raise SwarmfieldError(
-            f"{path}{run_folder.OPPONENT} is nobody: no other algorithm learned beside run {path}; "
+            f"{path}{OPPONENT} is nobody: no other algorithm learned beside run {path}; "
             "give the folder alone."
         )
     if which == "best":
         raise SwarmfieldError(
-            f"{path}{run_folder.OPPONENT} has no best checkpoint, which is kept of the learner "
+            f"{path}{OPPONENT} has no best checkpoint, which is kept of the learner "
             "only; choose last."
         )
 
@@ -270,7 +272,8 @@ def _restore_policy(
     job: Job, path: Path, which: Which, of_opponent: bool
 ) -> tuple[PyTree, list[int]]:
     """Every seed's policy, or its opponent's, and the environment steps it learned from."""
-    setup = assemble(job)
+    # Whatever it was trained on, it plays on one device.
+    setup = assemble(job, ONE_DEVICE)
     if which == "best":
         best: Best = checkpoint.restore(path, _saved_shapes(setup).best)
         return best.policy, env_steps_of(best, job.config.num_envs)

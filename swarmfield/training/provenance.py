@@ -26,6 +26,7 @@ def config_file(setup: Setup, target: int) -> dict[str, Any]:
             "agents": {team.name: team.num_agents for team in setup.environment.teams},
             "seeds": job.config.seed_list,
             "opponent": job.config.opponent or opponent_kind(job, setup.environment),
+            "devices": {"number": setup.layout.num_devices, "divide": setup.layout.axis},
             "report_every": cadence(setup).report * job.config.num_envs,
             **_experience(student),
             **({} if other is None else {"opponent_experience": _experience(other)}),

@@ -6,14 +6,16 @@ import difflib
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from swarmfield.training import hosts
 from swarmfield.training.json_files import read_object, reason_of, to_json, write_json
+from swarmfield.training.player_names import OPPONENT, named
 from swarmfield.types import SwarmfieldError
 
 
@@ -86,13 +88,16 @@ class RunFolder:
         """
         import fcntl
 
-        with (self.path / ".lock").open("a") as file:
+        def lock() -> None:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise SwarmfieldError(
                     f"{self.path} is being trained by another process; wait until it has ended."
                 ) from None
+
+        with (self.path / ".lock").open("a") as file:
+            hosts.decided(lock)
             yield
 
     def set_aside(self) -> Path:
@@ -107,8 +112,8 @@ class RunFolder:
         return aside
 
     def write_config(self, config: Mapping[str, Any]) -> None:
-        """Write `config.json`, all of it or nothing."""
-        write_json(self.config_file, config)
+        """Write `config.json`, all of it or nothing; the first process does."""
+        hosts.decided(lambda: write_json(self.config_file, config))
 
     def read_config(self) -> dict[str, Any]:
         """Read `config.json`.
@@ -119,8 +124,8 @@ class RunFolder:
         return read_object(self.config_file)
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:
-        """Write `summary.json`, all of it or nothing."""
-        write_json(self.summary_file, summary)
+        """Write `summary.json`, all of it or nothing; the first process does."""
+        hosts.decided(lambda: write_json(self.summary_file, summary))
 
     def read_summary(self) -> dict[str, Any] | None:
         """Read `summary.json`, or None before the run is finished.
@@ -261,30 +266,6 @@ def unused(path: Path) -> Path:
         number += 1
         free = path.with_name(f"{path.name}-{number}")
     return free
-
-
-OPPONENT = ":opponent"
-"""Behind a run's folder: not its learner is meant, but the algorithm that learned beside it."""
-
-
-def named(player: str | Path) -> tuple[Path, bool]:
-    """The run's folder of a player, and whether the run's opponent is meant."""
-    text = str(Path(player))
-    if not text.endswith(OPPONENT):
-        return Path(text), False
-    return Path(text.removesuffix(OPPONENT)), True
-
-
-def full_name(player: str | Path) -> str:
-    """The one name of a player that may be named in several ways."""
-    folder, is_opponent = named(player)
-    return f"{folder.resolve()}{OPPONENT if is_opponent else ''}"
-
-
-def labels_of(runs: Sequence[str | Path]) -> list[str]:
-    """What runs are called where several are shown: by their folders, in full where these agree."""
-    names = [Path(full_name(run)).name for run in runs]
-    return names if len(set(names)) == len(names) else [str(run) for run in runs]
 
 
 def _nearest(path: Path) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from swarmfield.options import typed
-from swarmfield.training import checkpoint, run_folder
+from swarmfield.training import checkpoint, hosts, run_folder
 from swarmfield.training.best import keep_best
 from swarmfield.training.compiled import (
     Saved,
@@ -25,7 +25,7 @@ from swarmfield.training.config import (
 )
 from swarmfield.training.display import Display
 from swarmfield.training.frozen import frozen_shapes, with_frozen_opponent
-from swarmfield.training.log import MetricsLog
+from swarmfield.training.log import MetricsLog, NoLog
 from swarmfield.training.loop import Counters, Interrupted, drive, stop_signal
 from swarmfield.training.memory import check_kept, check_working
 from swarmfield.training.provenance import config_file
@@ -92,9 +92,13 @@ def start(job: Job, *, quiet: bool = False) -> Run:
     seeds = config.seed_list
     job, opponent, setup = _prepare(job)
     named = config.seeds if config.seeds is not None else seeds[0]
-    path = config.run_dir or run_folder.default_path(job.algorithm, job.environment, named)
     described = config_file(setup, config.env_steps)
-    folder = run_folder.create(path)
+
+    def make_folder() -> str:
+        path = config.run_dir or run_folder.default_path(job.algorithm, job.environment, named)
+        return str(run_folder.create(path).path)
+
+    folder = RunFolder(Path(hosts.decided(make_folder)))
     with folder.locked():
         folder.write_config(described)
         saved = begin(setup, seeds, opponent)
@@ -136,7 +140,7 @@ def resume(
         path: The run's folder.
         env_steps: Train up to this many environment steps in total instead; schedules stay
             at their end values.
-        devices: Devices to use instead, a number or `all`.
+        devices: Devices to use from now on, a number or `all`.
         quiet: Show nothing while it runs.
 
     Raises:
@@ -146,20 +150,32 @@ def resume(
     plain = folder.read_config()
     job = from_dict(plain)
     if devices is not None:
-        job = replace(job, config=replace(job.config, **typed(TrainConfig, {"devices": devices})))
+        plain = {**plain, "devices": devices}
+        job = from_dict(plain)
     target = _target(plain, job)
     total = target if env_steps is None else _allowed(job, env_steps)
     summary = folder.read_summary() or {}
     if total == summary.get("env_steps"):
         return Run(folder.path, summary)
     with folder.locked():
-        newest, faults = checkpoint.newest_good(folder.checkpoints)
+        newest, faults = _newest_good(folder)
         _require_ahead(folder, job, total, newest)
         setup, saved, counters = _last_state(folder, job, newest)
         setup.notes.extend(f"skipped: {fault}" for fault in faults)
-        if total != target:
+        if total != target or devices is not None:
             folder.write_config({**plain, "target_env_steps": total})
         return _finish(setup, folder, saved, counters, total, quiet)
+
+
+def _newest_good(folder: RunFolder) -> tuple[Path | None, list[str]]:
+    """The checkpoint to go on from, and what is wrong with newer ones."""
+
+    def look() -> tuple[str | None, list[str]]:
+        newest, faults = checkpoint.newest_good(folder.checkpoints)
+        return None if newest is None else newest.name, faults
+
+    name, faults = hosts.decided(look)
+    return None if name is None else folder.checkpoints / name, faults
 
 
 def _target(plain: Mapping[str, Any], job: Job) -> int:
@@ -187,7 +203,7 @@ def _last_state(folder: RunFolder, job: Job, newest: Path | None) -> tuple[Setup
     """The newest good checkpoint's; if there is none, the beginning."""
     setup, seeds = assemble(job), job.config.seed_list
     if newest is None:
-        aside = folder.set_aside()
+        aside = hosts.decided(lambda: str(folder.set_aside()))
         setup.notes.append(
             f"no checkpoint is good: starting again from config.json; what there was is in {aside}"
         )
@@ -212,7 +228,8 @@ def _finish(
     num_envs = setup.job.config.num_envs
     try:
         summary = _train_and_evaluate(setup, folder, saved, counters, total_env_steps, quiet)
-        _draw(setup, folder, quiet)
+        if hosts.is_first():
+            _draw(setup, folder, quiet)
     except Interrupted:
         raise Interrupted(
             f"stopped and saved at {counters.time * num_envs} environment steps; go on by "
@@ -240,8 +257,10 @@ def _train_and_evaluate(
     if setup.program.other is not None:
         title += f" against {config.opponent}"
     began, total = counters.time * config.num_envs, total_env_steps // config.num_envs
+    quiet = quiet or not hosts.is_first()
     show = Display(title, total_env_steps, start_env_steps=began, quiet=quiet)
-    with MetricsLog(folder, position) as log, show as display:
+    keep = MetricsLog(folder, position) if hosts.is_first() else NoLog()
+    with keep as log, show as display:
         for note in setup.notes:
             display.say(note)
         programs = compile_programs(setup, saved)

@@ -88,8 +88,12 @@ def build_algorithm(job: Job, environment: Environment, team: TeamSpec) -> Algor
     return ALGORITHMS[job.algorithm].build(job.config.algo, team, unpack)
 
 
-def assemble(job: Job) -> Setup:
+def assemble(job: Job, layout: Layout | None = None) -> Setup:
     """Build everything a training run is made of.
+
+    Args:
+        job: What was asked for.
+        layout: The devices; those that the job asks for if None.
 
     Raises:
         SwarmfieldError: If the parts do not go together.
@@ -118,7 +122,8 @@ def assemble(job: Job) -> Setup:
         other=other,
     )
     matches = _matches(kind, environment, sides, policy_of(algorithm), opponent)
-    layout = layout_of(job, environment)
+    if layout is None:
+        layout = layout_of(job, environment)
     if (devices := describe(layout, job)) is not None:
         notes.append(devices)
     return Setup(job, environment, sides, algorithm, program, matches, layout, notes)

@@ -72,8 +72,9 @@ def mean_over_seeds(seeds: list[dict[str, dict[str, Any]]]) -> dict[str, dict[st
 
 
 def _peak_memory() -> int:
-    stats = jax.local_devices()[0].memory_stats() or {}
+    stats = [device.memory_stats() or {} for device in jax.local_devices()]
+    on_devices = sum(each.get("peak_bytes_in_use", 0) for each in stats)
     kibibytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     # macOS counts in bytes.
     resident = kibibytes * (1 if sys.platform == "darwin" else 1024)
-    return int(stats.get("peak_bytes_in_use", resident))
+    return on_devices or resident

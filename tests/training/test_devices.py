@@ -79,7 +79,7 @@ def test_a_run_moves_between_numbers_of_devices(
     whole, moved = tmp_path / "whole", tmp_path / "moved"
     assert tiny.swarmfield(TRAIN, "--run-dir", whole).code == 0
     monkeypatch.setenv("XLA_FLAGS", laid_out.MANY["XLA_FLAGS"])
-    said = on_many(TRAIN, "--run-dir", moved)
+    said = on_many(TRAIN, "--devices", 4, "--run-dir", moved)
     assert said.code == 0, said.err
     assert "devices: 4 of 8; each has 1 of the environments" in said.out
     almost_equal(summary(moved), summary(whole))
@@ -88,8 +88,13 @@ def test_a_run_moves_between_numbers_of_devices(
     assert said.code == 0, said.err
     assert "devices: 2 of 8; each has 2 of the environments" in said.out
     monkeypatch.delenv("XLA_FLAGS")
+    # It says so where they are not there, and what was learned on two plays on one.
+    said = tiny.swarmfield(f"resume {moved} --env-steps 240")
+    assert "--devices is 2, but JAX finds 1; give --devices all" in said.err
+    assert tiny.swarmfield(f"evaluate {moved} --episodes 2").code == 0
     for run, env_steps in ((whole, 160), (whole, 240), (moved, 240)):
-        assert tiny.swarmfield(f"resume {run} --env-steps {env_steps}").code == 0
+        said = tiny.swarmfield(f"resume {run} --env-steps {env_steps} --devices all")
+        assert said.code == 0, said.err
     almost_equal(summary(moved), summary(whole))
     for one, other in zip(tiny.rows(moved), tiny.rows(whole), strict=True):
         almost_equal(one, other)
@@ -99,7 +104,8 @@ def test_a_run_moves_between_numbers_of_devices(
     ("asked", "sentence"),
     [
         ("0", "--devices is 0, but must be a whole number of at least 1"),
-        ("16", "--devices is 16, but there are 8; ask for fewer"),
+        ("16", "--devices is 16, but JAX finds 8; give --devices all, or a number up to that."),
+        ("ALL", "--devices is 'ALL', but must be a whole number or all."),
         ("3", "cannot be given equal shares of 1 seeds, 4 environments or arrays of "),
     ],
 )
@@ -111,6 +117,19 @@ def test_devices_that_cannot_be_had_are_refused(
     assert said.code == 2
     assert sentence in said.err
     assert not (tmp_path / "run").exists()
+
+
+def test_runs_on_different_numbers_of_devices_meet(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each in turn as an opponent, in training and in a duel."""
+    monkeypatch.setenv("XLA_FLAGS", laid_out.MANY["XLA_FLAGS"])
+    four, two = tmp_path / "four", tmp_path / "two"
+    assert on_many(TRAIN, "--devices", 4, "--run-dir", four).code == 0
+    said = on_many(TRAIN, "--devices", 2, "--opponent", four, "--run-dir", two)
+    assert said.code == 0, said.err
+    said = on_many(f"duel {four} {two} --episodes 2")
+    assert said.code == 0, said.err
 
 
 def test_devices_are_a_number_or_all() -> None:
