@@ -1,6 +1,7 @@
 """Large-scale mean-field multi-agent reinforcement learning in JAX."""
 
 from swarmfield.environments import make
+from swarmfield.environments.conformance import check_environment
 from swarmfield.training.chaos import chaos
 from swarmfield.training.games import solve
 from swarmfield.training.league import league
@@ -17,6 +18,7 @@ __all__ = [
     "Run",
     "SwarmfieldError",
     "chaos",
+    "check_environment",
     "duel",
     "evaluate",
     "league",

@@ -23,7 +23,7 @@ from swarmfield.command_options import (
 )
 from swarmfield.console import print_evaluations
 from swarmfield.options import suggest
-from swarmfield.registry import lookup
+from swarmfield.registry import lookup, summaries
 from swarmfield.types import SwarmfieldError
 
 BAD_INPUT, FAILED, INTERRUPTED = 2, 1, 130
@@ -110,8 +110,8 @@ def _list(arguments: list[str]) -> None:
 
     families = {f"{name}:NAME": family.summary for name, family in FAMILIES.items()}
     kinds: dict[str, dict[str, str]] = {
-        "environments": {name: entry.summary for name, entry in ENVIRONMENTS.items()} | families,
-        "algorithms": {name: entry.summary for name, entry in ALGORITHMS.items()},
+        "environments": summaries(ENVIRONMENTS) | families,
+        "algorithms": summaries(ALGORITHMS),
         "experiments": {name: each.title for name, each in EXPERIMENTS.items()},
     }
     for kind in arguments:

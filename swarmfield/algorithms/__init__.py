@@ -27,10 +27,10 @@ from swarmfield.algorithms import (
     vdn,
 )
 from swarmfield.algorithms._by_actions import PolicyConfig, of_other_actions
-from swarmfield.registry import Entry, lookup
+from swarmfield.registry import Entry, Registry, lookup
 from swarmfield.types import TeamSpec
 
-ALGORITHMS: dict[str, Entry] = {
+_OWN = {
     "iql": Entry(iql.IQLConfig, iql.build, "independent Q-learning"),
     "mfq": Entry(mfq.MFQConfig, mfq.build, "mean-field Q-learning"),
     "ac": Entry(ac.ACConfig, ac.build, "advantage actor-critic"),
@@ -52,6 +52,9 @@ ALGORITHMS: dict[str, Entry] = {
     "m3fppo": Entry(m3fppo.M3FPPOConfig, m3fppo.build, "PPO of rules for whole crowds", True),
     "m3fa2c": Entry(m3fa2c.M3FA2CConfig, m3fa2c.build, "A2C of rules for whole crowds", True),
 }
+
+ALGORITHMS = Registry("algorithm", "swarmfield.algorithms", _OWN)
+"""Ours, and those of other packages."""
 
 
 def options_for(algorithm: str, team: TeamSpec) -> set[str]:

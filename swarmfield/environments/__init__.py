@@ -23,7 +23,7 @@ from swarmfield.environments.m3fc import (
 )
 from swarmfield.environments.m3fc.minor_major import MinorMajor
 from swarmfield.environments.m3fc.model import Model
-from swarmfield.registry import Entry, configure, lookup
+from swarmfield.registry import Entry, Registry, configure, lookup
 from swarmfield.types import Environment
 
 
@@ -32,7 +32,7 @@ def _crowd(config: type, model: Callable[[Any], Model], summary: str) -> Entry:
     return Entry(config, lambda options: MinorMajor(model(options)), summary)
 
 
-ENVIRONMENTS: dict[str, Entry] = {
+_OWN = {
     "battle": Entry(battle.BattleConfig, battle.build, "two armies fight on a grid"),
     "adversarial_pursuit": Entry(
         adversarial_pursuit.AdversarialPursuitConfig,
@@ -100,6 +100,9 @@ ENVIRONMENTS: dict[str, Entry] = {
         "a crowd on a circle pushes a body towards a target",
     ),
 }
+
+ENVIRONMENTS = Registry("environment", "swarmfield.environments", _OWN)
+"""Ours, and those of other packages."""
 
 
 class Family(NamedTuple):

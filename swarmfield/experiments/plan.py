@@ -103,7 +103,8 @@ def _run(
     if opponent is not None:
         options["opponent"] = opponent
     options |= arm.training
-    if (other := options.get("opponent")) in ALGORITHMS:
+    other = options.get("opponent")
+    if other is not None and other in ALGORITHMS:
         options["opponent_algo"] = with_shared(other, options.get("opponent_algo", {}))
     job = make_job(arm.algorithm, task.environment, env=env, algo=algo, **options)
     words = [*_words(env, "env."), *_words(algo, "algo."), *_words(options)]

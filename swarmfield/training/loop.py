@@ -92,6 +92,7 @@ def drive(
             _save(setup, folder, saved, counters, log, clock)
             raise Interrupted
         run, figures = programs.close(saved.run)
+        figures = hosts.fetched(figures)
         saved = eqx.tree_at(lambda s: s.run, saved, run)
         rows = _rows(setup, figures, counters, clock)
         _refuse_non_finite(setup, folder, figures, rows, log)
@@ -150,7 +151,6 @@ def _rows(
 ) -> list[dict[str, Any]]:
     """One report for each seed."""
     config = setup.job.config
-    figures = hosts.fetched(figures)
     now, last = clock.now(), clock.reported
     progress = setup.program.student.progress(counters.time)
     other = setup.program.other

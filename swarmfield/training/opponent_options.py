@@ -26,7 +26,7 @@ def opponent_config(opponent: str | None, options: Mapping[str, Any]) -> Any:
     Raises:
         SwarmfieldError: It is none and has options all the same, or they are not allowed.
     """
-    if opponent in ALGORITHMS:
+    if opponent is not None and opponent in ALGORITHMS:
         if ALGORITHMS[opponent].controls:
             raise SwarmfieldError(
                 f"The opponent is {opponent!r}, which controls crowds of minor agents by rules; "

@@ -52,6 +52,16 @@ def assert_same(run: Path, other: Path) -> None:
         almost_equal(one, another)
 
 
+def test_each_process_has_its_seeds(tmp_path: Path) -> None:
+    command = TRAIN.replace("--opponent random", "--opponent self") + " --seeds 0:2"
+    run, alone = tmp_path / "run", tmp_path / "alone"
+    said = ended(start(2, command, "--run-dir", run))
+    assert [each.code for each in said] == [0, 0], said[0].err
+    assert "devices: 2 of 2; each trains 1 of the seeds" in said[0].out
+    assert tiny.swarmfield(command, "--run-dir", alone).code == 0
+    assert_same(run, alone)
+
+
 def test_two_processes_make_the_run_of_one(tmp_path: Path, alone: Path) -> None:
     first, second = ended(start(2, TRAIN, "--run-dir", tmp_path / "run"))
     assert (first.code, second.code) == (0, 0), first.err + second.err
