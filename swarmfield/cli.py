@@ -184,40 +184,15 @@ def _resume(arguments: list[str]) -> None:
     start_and_report(lambda path: resume(path, **vars(options)), run_path)
 
 
-def _evaluate(arguments: list[str]) -> None:
-    from swarmfield.training import commands
+def _of_training(name: str) -> Callable[[list[str]], None]:
+    """One of the commands whose functions are in `training.commands`."""
 
-    commands.evaluate(arguments)
+    def command(arguments: list[str]) -> None:
+        from swarmfield.training import commands
 
+        getattr(commands, name)(arguments)
 
-def _duel(arguments: list[str]) -> None:
-    from swarmfield.training import commands
-
-    commands.duel(arguments)
-
-
-def _league(arguments: list[str]) -> None:
-    from swarmfield.training import commands
-
-    commands.league(arguments)
-
-
-def _chaos(arguments: list[str]) -> None:
-    from swarmfield.training import commands
-
-    commands.chaos(arguments)
-
-
-def _game(arguments: list[str]) -> None:
-    from swarmfield.training import commands
-
-    commands.game(arguments)
-
-
-def _scripted(arguments: list[str]) -> None:
-    from swarmfield.training import commands
-
-    commands.scripted(arguments)
+    return command
 
 
 def _replay(arguments: list[str]) -> None:
@@ -260,6 +235,11 @@ _TRAIN_HELP = (
     "`swarmfield list` their names."
 )
 
+_EXPORT_HELP = (
+    "What a run learned as programs that need JAX alone, its episodes as NumPy arrays, or runs'\n"
+    "evaluations for marl-eval; `swarmfield export policy RUN --help` lists the options of one."
+)
+
 _SCALES = "smoke|laptop|paper"
 
 COMMANDS: dict[str, tuple[Callable[[list[str]], Any], str, Any]] = {
@@ -267,25 +247,38 @@ COMMANDS: dict[str, tuple[Callable[[list[str]], Any], str, Any]] = {
     "train": (_train, "ALGORITHM ENVIRONMENT [--config config.json] [options]", _TRAIN_HELP),
     "resume": (_resume, "RUN [--env-steps N] [--devices all|N]", ResumeOptions),
     "evaluate": (
-        _evaluate,
+        _of_training("evaluate"),
         "RUN [--episodes N] [--opponent self|random|RUN] [--env.X ...]",
         EvaluateOptions,
     ),
-    "duel": (_duel, "RUN_A RUN_B [--episodes N]", PlayOptions),
+    "duel": (_of_training("duel"), "RUN_A RUN_B [--episodes N]", PlayOptions),
     "league": (
-        _league,
+        _of_training("league"),
         "RUN RUN ... [--episodes N] [--seeds first|all] [--output DIR] [--env.X ...]",
         LeagueOptions,
     ),
     "chaos": (
-        _chaos,
+        _of_training("chaos"),
         "RUN|ENVIRONMENT [--num-agents N N ...] [--limit N] [--execution WAY ...] [--env.X ...]",
         ChaosOptions,
     ),
-    "game": (_game, "NAME [--method mirror_descent|fictitious_play] [options]", GameOptions),
-    "scripted": (_scripted, "ENVIRONMENT [--episodes N] [--env.X ...]", ScriptedOptions),
+    "game": (
+        _of_training("game"),
+        "NAME [--method mirror_descent|fictitious_play] [options]",
+        GameOptions,
+    ),
+    "scripted": (
+        _of_training("scripted"),
+        "ENVIRONMENT [--episodes N] [--env.X ...]",
+        ScriptedOptions,
+    ),
     "replay": (_replay, "RUN [--format html|gif|mp4] [--colour-by group|team]", ReplayOptions),
     "plot": (_plot, "RUN [RUN ...] [--output FILE]", PlotOptions),
+    "export": (
+        _of_training("export"),
+        "policy|trajectories|marl-eval RUN [RUN ...] [--output FILE] [options]",
+        _EXPORT_HELP,
+    ),
     "experiment": (
         _experiment,
         f"NAME [--scale {_SCALES}] [--seeds FIRST:LAST]",

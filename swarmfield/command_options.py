@@ -101,6 +101,48 @@ class GameOptions:
 
 
 @dataclass(frozen=True)
+class PolicyOptions:
+    """Options of a policy's programs."""
+
+    which: Literal["last", "best"] = "last"
+    """The newest checkpoint, or the best in evaluation."""
+    seed: int | None = None
+    """Which of several seeds; the first if not given."""
+    output: Path | None = None
+    """File to write; policy.zip in the run's folder if not given."""
+
+
+@dataclass(frozen=True)
+class TrajectoryOptions:
+    """Options of episodes as arrays."""
+
+    episodes: int = 10
+    """How many."""
+    evaluation_seed: int = 0
+    """Decides the episodes."""
+    explore: float = 0.0
+    """How much the run's policy leaves to chance, from 0 (greedy) to 1."""
+    observations: bool = True
+    """Keep what agents saw, which is most of it."""
+    which: Literal["last", "best"] = "last"
+    """The newest checkpoint, or the best in evaluation."""
+    seed: int | None = None
+    """Which of several seeds; the first if not given."""
+    output: Path | None = None
+    """File to write; trajectories.npz in the run's folder if not given."""
+
+
+@dataclass(frozen=True)
+class MarlEvalOptions:
+    """Options of results for marl-eval."""
+
+    name_by: Literal["algorithm", "folder"] = "algorithm"
+    """Call an algorithm by its name, or by its run's folder."""
+    output: Path | None = None
+    """File to write; marl-eval.json in the first run's folder if not given."""
+
+
+@dataclass(frozen=True)
 class ReplayOptions:
     """Options of a replay."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,15 @@ from swarmfield.command_options import (
     EvaluateOptions,
     GameOptions,
     LeagueOptions,
+    MarlEvalOptions,
     PlayOptions,
+    PolicyOptions,
     ScriptedOptions,
+    TrajectoryOptions,
 )
 from swarmfield.console import print_players, short
 from swarmfield.environments import find, is_known, make
+from swarmfield.options import suggest
 from swarmfield.tables import print_table
 from swarmfield.training import chaos as chaos_study
 from swarmfield.training import chaos_tables, games, play, run_folder
@@ -26,8 +30,12 @@ from swarmfield.training import league as leagues
 from swarmfield.training import scripted as players
 from swarmfield.training.config import from_dict
 from swarmfield.training.entrants import folders_of
+from swarmfield.training.marl_eval import marl_eval
 from swarmfield.training.player_names import named
+from swarmfield.training.policy_file import write_policy
 from swarmfield.training.standings import cross_table, rating_table
+from swarmfield.training.trajectories import write_trajectories
+from swarmfield.types import SwarmfieldError
 
 PLAYERS = ("learner", "opponent")
 
@@ -103,6 +111,30 @@ def scripted(arguments: list[str]) -> None:
         ["player", *head],
         [[player, *map(short, figures.values())] for player, figures in earned.items()],
     )
+
+
+def export(arguments: list[str]) -> None:
+    """Write something of runs in a form that others read, and print where it is."""
+    kinds = ", ".join(_EXPORTS)
+    kind, rest = name_and_rest("export", f"one of {kinds} first", arguments)
+    if kind not in _EXPORTS:
+        raise SwarmfieldError(f"There is no export {kind!r}; {suggest(kind, _EXPORTS)}.")
+    options, write = _EXPORTS[kind]
+    if rest[:1] in (["-h"], ["--help"]):
+        parse(options, ["--help"], f"swarmfield export {kind} RUN")
+    if kind == "marl-eval":
+        runs, rest = runs_and_rest("export marl-eval", rest)
+    else:
+        runs, rest = run_and_rest(f"export {kind}", rest, 1)
+    print(write(*runs, **vars(parse(options, rest, f"swarmfield export {kind} RUN"))))
+
+
+_EXPORTS: dict[str, tuple[type, Callable[..., Path]]] = {
+    "policy": (PolicyOptions, write_policy),
+    "trajectories": (TrajectoryOptions, write_trajectories),
+    "marl-eval": (MarlEvalOptions, marl_eval),
+}
+"""What can be written: its options, and what writes it."""
 
 
 def _print_files(report: Mapping[str, Any], written: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -11,11 +12,11 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int16, PyTree, UInt8
 
 from swarmfield.compiler import compiler_options
-from swarmfield.environments.wrappers import episode_over
 from swarmfield.randomness import require_seeds
 from swarmfield.training import run_folder
+from swarmfield.training.episode import episode, first_key, length_of
 from swarmfield.training.evaluate import Match
-from swarmfield.training.matchup import act_both, begin_both, env_keys, groups_both, have_groups
+from swarmfield.training.matchup import groups_both, have_groups
 from swarmfield.training.play import opposed
 from swarmfield.training.player import Which, load
 from swarmfield.types import PRNGKey, SwarmfieldError
@@ -36,7 +37,6 @@ class _Instant(NamedTuple):
     alive: Bool[Array, " M"]
     level: UInt8[Array, " M"]
     reward: Float[Array, " P"]
-    over: Bool[Array, ""]
 
 
 def write_replay(
@@ -102,18 +102,17 @@ def record(match: Match, learner: PyTree, opponent: PyTree, key: PRNGKey, title:
             f"at most {MOST_BODY_STEPS} bodies times steps are allowed: evaluate a smaller "
             "--env.num-agents or fewer --env.max-steps."
         )
-    episode = jax.jit(
-        lambda *players: _episode(match, *players),
-        compiler_options=compiler_options((learner, opponent)),
+    look, acted = partial(_instant, match), partial(_group, match)
+    play = jax.jit(
+        episode(match, look, acted), compiler_options=compiler_options((learner, opponent))
     )
-    first, scene, later, acted = episode(learner, opponent, key)
-    instants = jax.tree.map(lambda x, y: np.concatenate([x[None], y]), first, later)
-    length = 1 + int(np.argmax(instants.over)) if instants.over.any() else len(instants.over)
+    instants, group, over = jax.device_get(play(learner, opponent, key))
+    length = length_of(over)
     instants = jax.tree.map(lambda x: x[:length], instants)
-    group = None if acted is None else _groups_shown(np.asarray(acted), length, num_bodies)
+    group = None if group is None else _groups_shown(group, length, num_bodies)
     return recording_of(
         environment,
-        scene,
+        jax.jit(lambda key: environment.scene(environment.reset(key)[0]))(first_key(key)),
         title,
         position=instants.position,
         alive=instants.alive,
@@ -130,33 +129,7 @@ def _groups_shown(acted: np.ndarray, length: int, num_bodies: int) -> np.ndarray
     return widened(acted[np.minimum(np.arange(length), length - 2)], num_bodies, -1)
 
 
-def _episode(match: Match, learner: PyTree, opponent: PyTree, key: PRNGKey) -> Any:
-    """The first instant, its scene, all later instants, and the groups of acting before them."""
-    environment, policies = match.environment, (match.learner, match.opponent)
-    parameters, greedy = (learner, opponent), (jnp.zeros(()), jnp.zeros(()))
-    keys = env_keys(key, 0, 1)
-    state, timesteps = jax.vmap(environment.reset)(keys.environment)
-    memories = begin_both(match.sides, policies, parameters, timesteps, keys)
-
-    def step(carry: Any, time: Array) -> Any:
-        state, timesteps, memories, over = carry
-        keys = env_keys(key, time, 1)
-        actions, memories, records = act_both(
-            match.sides, policies, parameters, timesteps, memories, keys, greedy
-        )
-        group = _group(match, timesteps, records)
-        state, timesteps = jax.vmap(environment.step)(keys.environment, state, actions)
-        over = over | jax.vmap(episode_over)(timesteps)[0]
-        instant = _instant(match, state, timesteps, over)
-        return (state, timesteps, memories, over), (instant, group)
-
-    start = (state, timesteps, memories, jnp.zeros((), bool))
-    first = _instant(match, state, timesteps, start[-1])
-    _, (later, group) = jax.lax.scan(step, start, 1 + jnp.arange(environment.max_steps))
-    return first, environment.scene(jax.tree.map(lambda x: x[0], state)), later, group
-
-
-def _group(match: Match, timesteps: Any, records: Any) -> Int16[Array, " M"] | None:
+def _group(match: Match, timesteps: Any, _actions: Any, records: Any) -> Int16[Array, " M"] | None:
     """Everybody's group, in the order of bodies."""
     groups = groups_both(match.sides, (match.learner, match.opponent), timesteps, records)
     if groups is None:
@@ -164,11 +137,11 @@ def _group(match: Match, timesteps: Any, records: Any) -> Int16[Array, " M"] | N
     return jnp.concatenate([groups[team.name][0] for team in match.environment.teams])
 
 
-def _instant(match: Match, state: Any, timesteps: Any, over: Bool[Array, ""]) -> _Instant:
+def _instant(match: Match, state: Any, timesteps: Any) -> _Instant:
     scene = match.environment.scene(jax.tree.map(lambda x: x[0], state))
     rewards = [jnp.sum(timesteps[team.name].reward) for team in match.environment.teams]
     level = jnp.round(jnp.clip(scene.level, 0, 1) * 255).astype(jnp.uint8)
     position = scene.position
     if jnp.issubdtype(position.dtype, jnp.integer):
         position = position.astype(jnp.uint16)
-    return _Instant(position, scene.alive, level, jnp.stack(rewards), over)
+    return _Instant(position, scene.alive, level, jnp.stack(rewards))

@@ -1,0 +1,143 @@
+"""A run's policy as compiled programs in one file, which JAX alone can read and run.
+
+The file is a ZIP archive::
+
+    policy.json      what goes in and comes out, and where it was trained
+    begin.stablehlo  memory at the first timestep of an episode
+    act.stablehlo    actions, and the memory after them
+
+Both programs are `jax.export`'s and hold what was learned. Arrays go in and come out one by one,
+in the order of `policy.json`.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, PyTree
+
+from swarmfield.training.json_files import to_json
+from swarmfield.training.player import Player, Which, load
+from swarmfield.training.provenance import software_and_device
+from swarmfield.types import SwarmfieldError
+
+PLATFORMS = ("cpu", "cuda", "rocm", "tpu")
+
+
+def write_policy(
+    path: str | Path,
+    *,
+    which: Which = "last",
+    seed: int | None = None,
+    output: str | Path | None = None,
+) -> Path:
+    """Write a run's policy as programs that need JAX alone.
+
+    Args:
+        path: The run's folder.
+        which: The newest checkpoint, or the best in evaluation.
+        seed: Which of several seeds; the first if not given.
+        output: The file; `policy.zip` in the run's folder if not given.
+
+    Returns:
+        The file.
+
+    Raises:
+        SwarmfieldError: The run cannot be loaded.
+    """
+    player = load(path, which=which, seed=seed)
+    timestep = jax.eval_shape(player.environment.reset, jax.random.key(0))[1][player.team.name]
+    memory = jax.eval_shape(player.begin, timestep, jax.random.key(0))
+    seed_of_key = jax.ShapeDtypeStruct((), jnp.uint32)
+    explore = jax.ShapeDtypeStruct((), jnp.float32)
+
+    def begin(seed: Array, *timestep_arrays: Array) -> tuple[Array, ...]:
+        step = _rebuilt(timestep, timestep_arrays)
+        return tuple(jax.tree.leaves(player.begin(step, jax.random.key(seed))))
+
+    def act(seed: Array, explore: Array, *arrays: Array) -> tuple[Array, ...]:
+        number = len(jax.tree.leaves(timestep))
+        step, kept = _rebuilt(timestep, arrays[:number]), _rebuilt(memory, arrays[number:])
+        strength = jnp.full(player.team.num_agents, explore)
+        key = jax.random.key(seed)
+        actions, after, _ = player.policy.act(player.parameters, step, kept, key, strength)
+        return actions, *jax.tree.leaves(after)
+
+    steps, kept = jax.tree.leaves(timestep), jax.tree.leaves(memory)
+    programs = {
+        "begin": _exported(begin, seed_of_key, *steps),
+        "act": _exported(act, seed_of_key, explore, *steps, *kept),
+    }
+    file = Path(output) if output is not None else player.path / "policy.zip"
+    _write(file, _described(player, timestep, memory), programs)
+    return file
+
+
+def _exported(function: Callable[..., Any], *shapes: jax.ShapeDtypeStruct) -> bytes:
+    from jax import export
+
+    exported = export.export(jax.jit(function), platforms=PLATFORMS)(*shapes)
+    try:
+        return bytes(exported.serialize())
+    except ImportError:
+        raise SwarmfieldError(
+            "A policy's file needs the package flatbuffers; install swarmfield with its extra "
+            "`export`."
+        ) from None
+
+
+def _described(player: Player, timestep: PyTree, memory: PyTree) -> dict[str, Any]:
+    told = [{"name": "seed", "shape": [], "dtype": "uint32"}]
+    explore = [{"name": "explore", "shape": [], "dtype": "float32"}]
+    steps, kept = _listed("timestep", timestep), _listed("memory", memory)
+    team = player.team
+    return {
+        "algorithm": player.job.algorithm,
+        "environment": player.job.environment,
+        "description": player.environment.description,
+        "team": team.name,
+        "actions": {type(team.actions).__name__: team.actions._asdict()},
+        "seed": player.seed,
+        "env_steps": player.env_steps,
+        "platforms": PLATFORMS,
+        "begin": {"arguments": [*told, *steps], "results": kept},
+        "act": {
+            "arguments": [*told, *explore, *steps, *kept],
+            "results": [{"name": "actions"}, *kept],
+        },
+        "versions": software_and_device()["versions"],
+    }
+
+
+def _listed(prefix: str, tree: PyTree) -> list[dict[str, Any]]:
+    """Names, shapes and types of arrays, in order."""
+    return [
+        {
+            "name": prefix + jax.tree_util.keystr(place),
+            "shape": list(leaf.shape),
+            "dtype": str(leaf.dtype),
+        }
+        for place, leaf in jax.tree_util.tree_leaves_with_path(tree)
+    ]
+
+
+def _rebuilt(like: PyTree, arrays: tuple[Array, ...]) -> PyTree:
+    return jax.tree.unflatten(jax.tree.structure(like), arrays)
+
+
+def _write(file: Path, described: dict[str, Any], programs: dict[str, bytes]) -> None:
+    try:
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("policy.json", json.dumps(to_json(described), indent=2) + "\n")
+            for name, program in programs.items():
+                archive.writestr(f"{name}.stablehlo", program)
+    except OSError as error:
+        raise SwarmfieldError(
+            f"Cannot write {file}: {error.strerror or error}; give another --output."
+        ) from None

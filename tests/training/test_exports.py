@@ -1,0 +1,134 @@
+"""What is written for others to read: policies, trajectories, results."""
+
+import json
+import shutil
+import zipfile
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import tiny
+from jax import export
+
+import swarmfield as sf
+from swarmfield.training import trajectories
+from swarmfield.types import SwarmfieldError
+
+
+@pytest.mark.parametrize("command", [tiny.TOY_RUN, tiny.GROUPS_RUN, tiny.CROWD_RUN])
+def test_a_policy_needs_nothing_but_jax(command: str, tmp_path: Path) -> None:
+    """Its programs act as the run does, to the end of an episode."""
+    run, file = tiny.finished(command), tmp_path / "policy.zip"
+    assert tiny.swarmfield(f"export policy {run} --output {file}").out == f"{file}\n"
+    with zipfile.ZipFile(file) as archive:
+        told = json.loads(archive.read("policy.json"))
+        begin, act = (
+            export.deserialize(bytearray(archive.read(f"{name}.stablehlo")))
+            for name in ("begin", "act")
+        )
+    player = sf.load(run)
+    environment, team = player.environment, player.team.name
+    step, begin, act = jax.jit(environment.step), jax.jit(begin.call), jax.jit(act.call)
+    assert (told["team"], told["algorithm"]) == (team, player.job.algorithm)
+    state, timesteps = jax.jit(environment.reset)(jax.random.key(1))
+    memory = player.begin(timesteps[team], jax.random.key(2))
+    kept = begin(jnp.uint32(2), *jax.tree.leaves(timesteps[team]))
+    for time in range(4):
+        own = jax.tree.leaves(timesteps[team])
+        arrays = (jnp.uint32(time), jnp.float32(0.5), *own, *kept)
+        shapes = [{"shape": list(x.shape), "dtype": str(x.dtype)} for x in arrays]
+        assert [{n: x[n] for n in ("shape", "dtype")} for x in told["act"]["arguments"]] == shapes
+        actions, *kept = act(*arrays)
+        expected, memory = player.act(timesteps[team], memory, jax.random.key(time), 0.5)
+        np.testing.assert_allclose(actions, expected, rtol=1e-5, atol=1e-6)
+        for ours, theirs in zip(jax.tree.leaves(memory), kept, strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)
+        everybody = {
+            each.name: jnp.zeros((each.num_agents, *actions.shape[1:]), actions.dtype)
+            for each in environment.teams
+        }
+        state, timesteps = step(jax.random.key(time), state, everybody | {team: actions})
+
+
+def test_trajectories_say_who_saw_what_did_what_and_earned_what(tmp_path: Path) -> None:
+    file = tmp_path / "some.npz"
+    said = tiny.swarmfield(f"export trajectories {tiny.finished(tiny.TOY_RUN)} --episodes 3")
+    assert said.code == 0, said.err
+    shutil.move(said.out.strip(), file)
+    with np.load(file) as arrays:
+        rows = dict(arrays)
+    # Episodes of 8 steps have 9 instants, nothing is done at the last.
+    np.testing.assert_array_equal(rows["episode"], np.repeat([0, 1, 2], 9))
+    np.testing.assert_array_equal(rows["time"], np.tile(np.arange(9), 3))
+    np.testing.assert_array_equal(np.flatnonzero(rows["last"]), [8, 17, 26])
+    acted = ~rows["last"]
+    for team in ("left", "right"):
+        seen, done = rows[f"{team}/features"], rows[f"{team}/action"]
+        # One who plays the number that is shown earns 1.
+        right = np.argmax(seen, axis=-1) == done
+        np.testing.assert_array_equal(rows[f"{team}/reward"][acted], right[acted])
+        assert not rows[f"{team}/reward"][rows["last"]].any()
+        np.testing.assert_array_equal(np.flatnonzero(rows[f"{team}/truncated"]), [7, 16, 25])
+    # The learner of the first side has learned something, who plays at random has not.
+    assert rows["left/reward"].sum() > 1.3 * rows["right/reward"].sum()
+
+
+def test_trajectories_come_without_observations_and_not_too_large(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, file = tiny.finished(tiny.TOY_RUN), tmp_path / "some.npz"
+    command = f"export trajectories {run} --output {file}"
+    assert tiny.swarmfield(f"{command} --episodes 1 --no-observations").code == 0
+    with np.load(file) as arrays:
+        assert "left/action" in arrays
+        assert "left/features" not in arrays
+    monkeypatch.setattr(trajectories, "MOST_BYTES", 1000)
+    said = tiny.swarmfield(f"{command} --episodes 3")
+    assert said.code == 2
+    assert "ask for fewer --episodes, or for --no-observations" in said.err
+
+
+def test_results_are_written_as_marl_eval_reads_them(tmp_path: Path) -> None:
+    run, file = tiny.finished(tiny.TOY_RUN), tmp_path / "results.json"
+    said = tiny.swarmfield(f"export marl-eval {run} --output {file}")
+    assert said.code == 0, said.err
+    seeds = json.loads(file.read_text())["toy"]["num_agents=3"]["iql"]
+    assert list(seeds) == ["seed_0"]
+    *steps, final = seeds["seed_0"].items()
+    evaluated = [row for row in tiny.rows(run) if "evaluation/learner/return_mean" in row]
+    assert [name for name, _ in steps] == [f"step_{i + 1}" for i in range(len(evaluated))]
+    for (_, step), row in zip(steps, evaluated, strict=True):
+        assert step["step_count"] == row["env_steps"]
+        assert step["return"] == [row["evaluation/learner/return_mean"]]
+        assert step["win_rate"] == [row["evaluation/learner/win_rate"]]
+    summary = json.loads((run / "summary.json").read_text())["evaluation"]["learner"]
+    metrics = {"return": [summary["return_mean"]], "win_rate": [summary["win_rate"]]}
+    assert final == ("absolute_metrics", metrics)
+
+
+def test_what_marl_eval_could_not_read_is_refused(tmp_path: Path) -> None:
+    run = tiny.finished(tiny.TOY_RUN)
+    copy, other = tmp_path / "copy", tiny.finished(tiny.GROUPS_RUN)
+    shutil.copytree(run, copy)
+    with pytest.raises(SwarmfieldError, match="another run of iql with seed_0; leave it out, or"):
+        sf.marl_eval(run, copy, output=tmp_path / "x.json")
+    file = sf.marl_eval(run, copy, output=tmp_path / "x.json", name_by="folder")
+    assert list(json.loads(file.read_text())["toy"]["num_agents=3"]) == [run.name, "copy"]
+    short = [json.loads(line) for line in (copy / "metrics.jsonl").read_text().splitlines()]
+    short = [row for row in short if row["env_steps"] < 200]
+    (copy / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in short))
+    with pytest.raises(SwarmfieldError, match="were not evaluated at the same steps"):
+        sf.marl_eval(run, copy, output=tmp_path / "x.json", name_by="folder")
+    (copy / "summary.json").unlink()
+    with pytest.raises(SwarmfieldError, match="is not finished; give runs that ended"):
+        sf.marl_eval(other, copy, output=tmp_path / "x.json")
+
+
+def test_there_are_three_exports() -> None:
+    assert "did you mean 'policy'?" in tiny.swarmfield("export polcy runs/x").err
+    assert (
+        "export needs one of policy, trajectories, marl-eval first" in tiny.swarmfield("export").err
+    )
+    assert "--no-observations" in tiny.swarmfield("export trajectories --help").out
