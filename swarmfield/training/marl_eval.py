@@ -53,16 +53,14 @@ def marl_eval(
         job = from_dict(folder.read_config())
         name = job.algorithm if name_by == "algorithm" else folder.path.resolve().name
         tasks = table.setdefault(job.environment, {})
-        seeds = tasks.setdefault(_task(job), {}).setdefault(name, {})
-        for seed, evaluations in _by_seed(folder, job).items():
-            if seed in seeds:
-                raise SwarmfieldError(
-                    f"{folder.path} is another run of {name} with {seed}; leave it out, or tell "
-                    "runs apart by --name-by folder."
-                )
-            seeds[seed] = evaluations
-            counts = (evaluations[step].get("step_count", -1) for step in evaluations)
-            shapes[f"{folder.path}, {seed}"] = tuple(counts)
+        seeds, found = tasks.setdefault(_task(job), {}).setdefault(name, {}), _by_seed(folder, job)
+        if twice := sorted(seeds.keys() & found.keys()):
+            raise SwarmfieldError(
+                f"{folder.path} is another run of {name} with {twice[0]}; leave it out, or tell "
+                "runs apart by --name-by folder."
+            )
+        seeds |= found
+        shapes |= {f"{folder.path}, {seed}": _counts(each) for seed, each in found.items()}
     _require_alike(table, shapes)
     file = Path(output) if output is not None else Path(runs[0]) / "marl-eval.json"
     write_json(file, table)
@@ -97,6 +95,11 @@ def _by_seed(folder: RunFolder, job: Job) -> dict[str, dict[str, Any]]:
         final = summary.get("evaluation_by_seed", {}).get(str(seed), summary["evaluation"])
         seeds[f"seed_{seed}"] = {**steps, "absolute_metrics": _metrics(final["learner"])}
     return seeds
+
+
+def _counts(evaluations: Mapping[str, Any]) -> tuple[int, ...]:
+    """Environment steps at each evaluation; -1 for the final one."""
+    return tuple(each.get("step_count", -1) for each in evaluations.values())
 
 
 def _evaluation(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -132,12 +132,17 @@ def _rebuilt(like: PyTree, arrays: tuple[Array, ...]) -> PyTree:
 
 
 def _write(file: Path, described: dict[str, Any], programs: dict[str, bytes]) -> None:
+    parts: dict[str, str | bytes] = {f"{name}.stablehlo": x for name, x in programs.items()}
+    parts["policy.json"] = json.dumps(to_json(described), indent=2) + "\n"
     try:
-        with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-            archive.writestr("policy.json", json.dumps(to_json(described), indent=2) + "\n")
-            for name, program in programs.items():
-                archive.writestr(f"{name}.stablehlo", program)
+        _archive(file, parts)
     except OSError as error:
         raise SwarmfieldError(
             f"Cannot write {file}: {error.strerror or error}; give another --output."
         ) from None
+
+
+def _archive(file: Path, parts: dict[str, str | bytes]) -> None:
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in sorted(parts):
+            archive.writestr(name, parts[name])
