@@ -11,7 +11,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool
 
-from swarmfield.batching import flat_batched, select
+from swarmfield.batching import flat_batched, select, vmapped
+from swarmfield.devices import apart
 from swarmfield.types import Environment, PRNGKey, Timestep
 
 
@@ -20,6 +21,16 @@ class Episode(eqx.Module):
 
     state: Any
     over: Bool[Array, "*E"]
+
+
+def reset_all(environment: Any, keys: PRNGKey) -> Any:
+    """Parallel environments at the start of an episode, each on its device."""
+    return apart(lambda _, keys: jax.vmap(environment.reset)(keys))((), keys)
+
+
+def step_all(environment: Any, keys: PRNGKey, states: Any, actions: Any) -> Any:
+    """A step of parallel environments, each on its device."""
+    return apart(lambda _, each: vmapped(environment.step)(*each))((), (keys, states, actions))
 
 
 def episode_over(timesteps: Mapping[str, Timestep]) -> Bool[Array, ""]:

@@ -54,8 +54,9 @@ def save(folder: Path, run: PyTree, *, env_steps: int, extra: Mapping[str, JSON]
         SwarmfieldError: It could not be written; what was there before is unharmed.
     """
     target = folder / f"{env_steps:012d}"
-    leaves = [_describe(name, leaf) for name, leaf in _named_arrays(run).items()]
-    numbers = [_bare(leaf) for leaf in _named_arrays(run).values()]
+    kept = _named_arrays(run)
+    leaves = [_describe(name, leaf) for name, leaf in kept.items()]
+    numbers = [_bare(leaf) for leaf in kept.values()]
     body = {"env_steps": env_steps, "extra": to_json(extra), "leaves": leaves}
     hosts.decided(lambda: _save(target, numbers, body))
     return target

@@ -14,8 +14,8 @@ from jaxtyping import Array, Bool, Float, Int, PyTree
 from swarmfield.batching import for_each, select
 from swarmfield.chunks import AGENTS_AT_ONCE
 from swarmfield.compiler import Options, compiler_options
-from swarmfield.devices import apart, num_apart
-from swarmfield.environments.wrappers import episode_over
+from swarmfield.devices import num_apart
+from swarmfield.environments.wrappers import episode_over, reset_all, step_all
 from swarmfield.statistics import summarize_episodes
 from swarmfield.training import hosts
 from swarmfield.training.layout import ONE_DEVICE, Layout
@@ -131,8 +131,7 @@ def _begin(
     match: Match, places: _Places, learner: PyTree, opponent: PyTree, key: PRNGKey
 ) -> _Playing:
     keys = places.keys(key, 0)
-    reset = apart(lambda _, keys: jax.vmap(match.environment.reset)(keys))
-    state, timesteps = reset((), keys.environment)
+    state, timesteps = reset_all(match.environment, keys.environment)
     policies = (match.learner, match.opponent)
     memories = begin_both(match.sides, policies, (learner, opponent), timesteps, keys)
     home, away = match.sides.split(timesteps)
@@ -160,8 +159,7 @@ def _step(
         keys,
         (jnp.full((), match.explore), jnp.zeros(())),
     )
-    step = apart(lambda _, each: jax.vmap(match.environment.step)(*each))
-    state, timesteps = step((), (keys.environment, now.state, actions))
+    state, timesteps = step_all(match.environment, keys.environment, now.state, actions)
 
     rewards = [jnp.sum(t.reward, axis=1) for t in match.sides.split(timesteps) if t is not None]
     paid = [jnp.where(now.over, 0.0, reward) for reward in rewards]

@@ -28,6 +28,8 @@ from swarmfield.training.provenance import software_and_device
 from swarmfield.types import SwarmfieldError
 
 PLATFORMS = ("cpu", "cuda", "rocm", "tpu")
+_SEED = jax.ShapeDtypeStruct((), jnp.uint32)
+_EXPLORE = jax.ShapeDtypeStruct((), jnp.float32)
 
 
 def write_policy(
@@ -54,8 +56,6 @@ def write_policy(
     player = load(path, which=which, seed=seed)
     timestep = jax.eval_shape(player.environment.reset, jax.random.key(0))[1][player.team.name]
     memory = jax.eval_shape(player.begin, timestep, jax.random.key(0))
-    seed_of_key = jax.ShapeDtypeStruct((), jnp.uint32)
-    explore = jax.ShapeDtypeStruct((), jnp.float32)
 
     def begin(seed: Array, *timestep_arrays: Array) -> tuple[Array, ...]:
         step = _rebuilt(timestep, timestep_arrays)
@@ -71,8 +71,8 @@ def write_policy(
 
     steps, kept = jax.tree.leaves(timestep), jax.tree.leaves(memory)
     programs = {
-        "begin": _exported(begin, seed_of_key, *steps),
-        "act": _exported(act, seed_of_key, explore, *steps, *kept),
+        "begin": _exported(begin, _SEED, *steps),
+        "act": _exported(act, _SEED, _EXPLORE, *steps, *kept),
     }
     file = Path(output) if output is not None else player.path / "policy.zip"
     _write(file, _described(player, timestep, memory), programs)
@@ -93,8 +93,7 @@ def _exported(function: Callable[..., Any], *shapes: jax.ShapeDtypeStruct) -> by
 
 
 def _described(player: Player, timestep: PyTree, memory: PyTree) -> dict[str, Any]:
-    told = [{"name": "seed", "shape": [], "dtype": "uint32"}]
-    explore = [{"name": "explore", "shape": [], "dtype": "float32"}]
+    told, explore = _listed("seed", _SEED), _listed("explore", _EXPLORE)
     steps, kept = _listed("timestep", timestep), _listed("memory", memory)
     team = player.team
     return {

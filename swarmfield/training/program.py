@@ -10,9 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int, PyTree
 
 from swarmfield import replay
-from swarmfield.batching import vmapped
-from swarmfield.devices import apart
-from swarmfield.environments.wrappers import AutoReset, episode_over
+from swarmfield.environments.wrappers import AutoReset, episode_over, reset_all, step_all
 from swarmfield.training.matchup import (
     Both,
     Policy,
@@ -106,8 +104,7 @@ def start(program: Program, opponent: PyTree, key: PRNGKey) -> Run:
     opponent = program.practice.first(student.algorithm.policy(learner), opponent)
     playing = program.practice.playing(opponent)
     keys = env_keys(key, START, program.num_envs)
-    reset = apart(lambda _, keys: jax.vmap(program.environment.reset)(keys))
-    episodes, timesteps = reset((), keys.environment)
+    episodes, timesteps = reset_all(program.environment, keys.environment)
     timesteps = _marked(program, timesteps, jnp.int32(0))
     memories = begin_both(program.sides, program.policies, (learner, playing), timesteps, keys)
     home, away = program.sides.split(timesteps)
@@ -144,8 +141,7 @@ def _advance_one(program: Program, run: Run, time: Int[Array, ""]) -> Run:
         keys,
         program.explore(time),
     )
-    step = apart(lambda _, each: vmapped(program.environment.step)(*each))
-    episodes, timesteps = step((), (keys.environment, run.episodes, actions))
+    episodes, timesteps = step_all(program.environment, keys.environment, run.episodes, actions)
     timesteps = _marked(program, timesteps, time + 1)
     before, after = program.sides.split(run.timesteps), program.sides.split(timesteps)
     over = jax.vmap(episode_over)(timesteps)
