@@ -62,8 +62,9 @@ class TeamSpec(NamedTuple):
         features: Length F of an unpacked feature vector (0 without one).
         num_kinds: Agent types inside the team: a timestep's `kind` is below it.
         graph: Neighbours of each agent in the environment's own graph, -1 where fewer than K.
-        cells: Columns and rows of the map, where positions (x, y) are whole numbers of its cells,
-            also those of the dead; None where space is anything else.
+        cells: Columns and rows of the map, where all positions (x, y) are whole numbers of its
+            cells; None where space is anything else.
+        placed: Whether positions say where agents are.
     """
 
     name: str
@@ -74,6 +75,7 @@ class TeamSpec(NamedTuple):
     num_kinds: int = 1
     graph: Integer[np.ndarray, "N K"] | None = None
     cells: tuple[int, int] | None = None
+    placed: bool = True
 
 
 class Observation(NamedTuple):
@@ -125,9 +127,7 @@ Unpack = Callable[[Timestep, Int[Array, ""]], Observation]
 
 
 class Scene(eqx.Module):
-    """What a picture of one instant needs, for every body of every team, in team order.
-
-    Bodies that are in no team, such as food, come last.
+    """What a picture of one instant needs, of every body: teams in order, then food and the like.
 
     Attributes:
         position: Left, top corner (x, y) of each body in cells; its centre where space is

@@ -20,6 +20,7 @@ from swarmfield.algorithms._options import NOT_NEGATIVE, require
 from swarmfield.algorithms._q_learning import parts_of
 from swarmfield.distributions import mask_illegal
 from swarmfield.mean_field.consistency import ConsistencyConfig, Likeness
+from swarmfield.mean_field.neighbours import require_placed
 from swarmfield.options import LARGEST_FLOAT
 from swarmfield.types import Algorithm, TeamSpec, Unpack
 
@@ -56,9 +57,13 @@ def build(config: HMFIPCConfig, team: TeamSpec, unpack: Unpack) -> Algorithm:
 
     pi_k = softmax(Q_LOC(o_k, .) / T), and pi_bar that of k's group, through which nothing is
     learned. Groups are for learning only: agents act by Q_LOC(o_k, a), as in `hmf`.
-
     Source: Yu et al. 2023, Eq. 17 and 18. Departures: those of the two.
+
+    Raises:
+        SwarmfieldError: Groups are of those who are near, and positions are not known.
     """
+    if config.group_by in ("both", "position"):
+        require_placed(team, "A group", "choose --algo.group-by policy or embedding")
     actions = mean_field.num_actions(team)
     grouping = ConsistencyConfig(
         config.num_groups, config.group_by, config.regroup_every, config.history_decay

@@ -123,9 +123,20 @@ def _of_jaxmarl(identifier: str) -> Entry:
     return jaxmarl_names.entry(identifier)
 
 
+def _of_pettingzoo(identifier: str) -> Entry:
+    from swarmfield.interop import pettingzoo_names
+
+    return pettingzoo_names.entry(identifier)
+
+
 FAMILIES: dict[str, Family] = {
     "jaxmarl": Family(
         _of_jaxmarl, "JaxMARL's, if its agents are all alike: jaxmarl:MPE_simple_spread_v3"
+    ),
+    "pettingzoo": Family(
+        _of_pettingzoo,
+        "PettingZoo's, by their modules, stepped by Python: "
+        "pettingzoo:magent2.environments.battle_v4",
     ),
 }
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import inspect
 import io
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields, make_dataclass
+from dataclasses import dataclass, fields
 from types import ModuleType
 from typing import Any
 from unittest import mock
@@ -16,12 +15,11 @@ from unittest import mock
 from swarmfield.environments.options import require_count
 from swarmfield.interop.jaxmarl import JaxMARL
 from swarmfield.interop.jaxmarl_agents import Agents, their_promotion
+from swarmfield.interop.their_options import options_class, parameters_of_class
 from swarmfield.options import suggest
 from swarmfield.registry import Entry
 from swarmfield.types import SwarmfieldError
 
-SIMPLE = (bool, int, float, str)
-"""Types of parameters that become options."""
 LIMIT = "max_steps"
 STEPS_WITHOUT_LIMIT = 1000
 """Of an episode in an environment of JaxMARL's that does not say when it ends."""
@@ -104,37 +102,13 @@ def _refusals(identifier: str, options: Mapping[str, Any]) -> Iterator[None]:
 def _parameters(identifier: str) -> dict[str, Any]:
     """Parameters of simple types with their defaults, also those that are handed on."""
     theirs = _make(identifier, {})
-    own, handed_on = _simple_parameters(type(theirs))
+    own, handed_on = parameters_of_class(type(theirs))
     # Some hand what they do not know on to an environment that they hold.
     inner = vars(theirs).get("_env")
     if inner is not None:
-        handed_on |= own | _simple_parameters(type(inner))[0]
+        handed_on |= own | parameters_of_class(type(inner))[0]
     extra = {name: value for name, value in handed_on.items() if name not in own}
     return own | {name: value for name, value in extra.items() if _takes(identifier, name, value)}
-
-
-def _simple_parameters(kind: type) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Those of a class's constructor, and those of its bases' to which it hands others on."""
-    own: dict[str, Any] = {}
-    handed_on: dict[str, Any] = {}
-    for base in kind.__mro__:
-        if "__init__" not in vars(base):
-            continue
-        taken = inspect.signature(base.__init__).parameters
-        found = {n: _simple(p) for n, p in taken.items() if type(p.default) in SIMPLE}
-        if own or handed_on:
-            handed_on = found | handed_on
-        else:
-            own = found
-        if not any(p.kind is inspect.Parameter.VAR_KEYWORD for p in taken.values()):
-            break
-    return own, handed_on
-
-
-def _simple(parameter: inspect.Parameter) -> Any:
-    """A default, as a real number where one is announced."""
-    is_real = parameter.annotation is float and type(parameter.default) is int
-    return float(parameter.default) if is_real else parameter.default
 
 
 def _takes(identifier: str, name: str, value: Any) -> bool:
@@ -150,14 +124,10 @@ def _config(identifier: str, parameters: Mapping[str, Any]) -> type:
     """A dataclass of options."""
     described = {name: f"JaxMARL's `{name}`." for name in parameters}
     described[LIMIT] = "Steps after which an episode is cut off; JaxMARL's own if not given."
-    declared = [(name, type(value), field(default=value)) for name, value in parameters.items()]
-    if LIMIT not in parameters:
-        declared.append((LIMIT, int | None, field(default=None)))  # pyright: ignore[reportArgumentType]
-    listed = "\n".join(f"    {name}: {text}" for name, text in described.items())
-    namespace = {"__doc__": f"Options of JaxMARL's {identifier}.\n\nAttributes:\n{listed}\n"}
-    return make_dataclass(
-        f"{identifier}Config", declared, bases=(JaxMARLConfig,), namespace=namespace, frozen=True
-    )
+    limit = {} if LIMIT in parameters else {LIMIT: (int | None, None)}
+    title = f"Options of JaxMARL's {identifier}."
+    name = f"{identifier}Config"
+    return options_class(name, JaxMARLConfig, title, parameters, described, limit)
 
 
 def _build(identifier: str, parameters: Mapping[str, Any], config: Any) -> JaxMARL:

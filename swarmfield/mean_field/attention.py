@@ -21,7 +21,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from swarmfield.mean_field.field import action_size, action_vectors
-from swarmfield.mean_field.neighbours import LARGEST_DENSE, squared_distances
+from swarmfield.mean_field.neighbours import LARGEST_DENSE, require_placed, squared_distances
 from swarmfield.types import PRNGKey, SwarmfieldError, TeamSpec, Timestep
 
 Graph = Literal["environment", "nearest", "full"]
@@ -73,8 +73,8 @@ def graph_of(team: TeamSpec, kind: Graph, num_neighbours: int) -> Callable[[Time
         num_neighbours: K of the nearest.
 
     Raises:
-        SwarmfieldError: The environment has no graph, or all pairs would be looked at and
-            there are too many.
+        SwarmfieldError: The environment has no graph; or all pairs would be looked at and there
+            are too many; or nobody says where agents are.
     """
     n = team.num_agents
     if kind == "environment":
@@ -87,6 +87,7 @@ def graph_of(team: TeamSpec, kind: Graph, num_neighbours: int) -> Callable[[Time
     if kind == "full":
         others = ~np.eye(n, dtype=bool)
         return lambda timestep: Neighbours(None, timestep.alive[None] & others)
+    require_placed(team, "--algo.graph nearest", "choose full, or environment if it has a graph")
     k = min(num_neighbours, max(n - 1, 1))
 
     def nearest(timestep: Timestep) -> Neighbours:

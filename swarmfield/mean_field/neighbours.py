@@ -58,7 +58,8 @@ def nearest(team: TeamSpec, count: int | None = None, fraction: float = 0.1) -> 
         fraction: Share of the team in (0, 1].
 
     Raises:
-        SwarmfieldError: All pairs would be looked at, and there are too many.
+        SwarmfieldError: All pairs would be looked at, and there are too many; or nobody says
+            where agents are.
     """
     wanted = max(1, round(fraction * team.num_agents)) if count is None else count
     k = min(wanted, max(team.num_agents - 1, 1))
@@ -81,7 +82,8 @@ def radius(team: TeamSpec, distance: float) -> MeanField:
         distance: In the environment's units (cells on a grid), Euclidean, inclusive.
 
     Raises:
-        SwarmfieldError: All pairs would be looked at, and there are too many.
+        SwarmfieldError: All pairs would be looked at, and there are too many; or nobody says
+            where agents are.
     """
     # Infinite distances, to itself and to the dead, are within no radius.
     limit = min(distance**2, LARGEST_FLOAT)
@@ -106,6 +108,8 @@ def _mean(team: TeamSpec, name: str, weights: Weights, count: Count) -> MeanFiel
         weights: w_i of all, from squared distances.
         count: Both sums, from a census.
     """
+    advice = "take the whole team's, as mfq does by --algo.neighbourhood team"
+    require_placed(team, f"The {name} mean action", advice)
     size = action_size(team)
     cells = _map_to_count_on(team, name)
 
@@ -146,6 +150,19 @@ def _map_to_count_on(team: TeamSpec, name: str) -> Cells | None:
         return cells
     pays = n >= SMALLEST_COUNTED and math.prod(cells) <= SPARSEST_COUNTED * n
     return cells if pays else None
+
+
+def require_placed(team: TeamSpec, what: str, advice: str) -> None:
+    """Refuse what needs to know where agents are, in a team that does not tell.
+
+    Raises:
+        SwarmfieldError: It does not.
+    """
+    if not team.placed:
+        raise SwarmfieldError(
+            f"{what} is of those who are near, but team {team.name!r} does not say where its "
+            f"agents are; {advice}."
+        )
 
 
 def squared_distances(timestep: Timestep, index: Int[Array, ""]) -> Float[Array, " N"]:

@@ -18,9 +18,12 @@ from jax.sharding import PartitionSpec as P
 from jaxtyping import Array, Float, Int, PyTree
 
 from swarmfield.batching import for_each
-from swarmfield.compiler import compiler_options
+from swarmfield.compiler import Options, compiler_options
+from swarmfield.environments.hosted import HostedEnvironment
 from swarmfield.training import program
-from swarmfield.training.evaluate import Episodes, evaluator
+from swarmfield.training.evaluate import evaluator
+from swarmfield.training.hosted import advancing
+from swarmfield.training.playing import Episodes
 from swarmfield.training.program import Run
 from swarmfield.training.setup import Setup
 from swarmfield.types import PRNGKey
@@ -106,15 +109,12 @@ def compile_programs(setup: Setup, saved: Saved) -> Programs:
     layout = setup.layout
     donating = partial(layout.jit, donate_argnums=0, compiler_options=options)
     run, figures = layout.specs(saved.run), layout.seedwise
-    advance = for_each(partial(program.advance, setup.program))
-    advance = donating(advance, (run, P(), P()), run)
     close = for_each(partial(program.close_window, setup.program))
     close = donating(close, (run,), (run, figures))
-    zero = np.int32(0)
     with _uncollected(), layout.entered(), ThreadPoolExecutor(1) as beside:
-        compiling = beside.submit(advance.lower(saved.run, zero, zero).compile)
+        compiling = beside.submit(_lowered_advance(setup, saved, donating, options))
         close = close.lower(saved.run).compile()
-        advance = compiling.result()
+        advance, working = compiling.result()
     seconds = time.perf_counter() - started
     num_episodes = setup.job.config.evaluation_episodes
     evaluate = {
@@ -122,9 +122,25 @@ def compile_programs(setup: Setup, saved: Saved) -> Programs:
         for name, match in setup.matches.items()
     }
     sound = jax.jit(program.is_sound, out_shardings=layout.everywhere)
-    memory = advance.memory_analysis()
-    working = 0 if memory is None else memory.temp_size_in_bytes
     return Programs(advance, close, sound, evaluate, seconds, working)
+
+
+def _lowered_advance(
+    setup: Setup, saved: Saved, donating: Callable[..., Any], options: Options
+) -> Callable[[], tuple[Callable[[Run, Any, Any], Run], int]]:
+    """What compiles `advance` of a run's programs, and tells the memory it takes."""
+    if isinstance(setup.environment, HostedEnvironment):
+        return partial(advancing, setup.program, setup.environment, saved.run, options)
+    specs, zero = setup.layout.specs(saved.run), np.int32(0)
+    advance = donating(for_each(partial(program.advance, setup.program)), (specs, P(), P()), specs)
+    lowered = advance.lower(saved.run, zero, zero)
+
+    def compiled() -> tuple[Callable[[Run, Any, Any], Run], int]:
+        advance = lowered.compile()
+        memory = advance.memory_analysis()
+        return advance, 0 if memory is None else memory.temp_size_in_bytes
+
+    return compiled
 
 
 @contextmanager

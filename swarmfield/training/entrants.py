@@ -12,7 +12,6 @@ import jax
 import numpy as np
 from jaxtyping import PyTree
 
-from swarmfield.training.evaluate import Match
 from swarmfield.training.play import (
     match_of,
     opposed,
@@ -21,6 +20,7 @@ from swarmfield.training.play import (
 )
 from swarmfield.training.player import Player, Which, load_seeds
 from swarmfield.training.player_names import full_name, labels_of
+from swarmfield.training.playing import Match
 from swarmfield.training.setup import environment_options
 from swarmfield.types import Environment, SwarmfieldError
 

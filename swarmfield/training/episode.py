@@ -11,8 +11,8 @@ import numpy as np
 from jaxtyping import Array, PyTree
 
 from swarmfield.environments.wrappers import episode_over
-from swarmfield.training.evaluate import Match
 from swarmfield.training.matchup import act_both, begin_both, env_keys
+from swarmfield.training.playing import Match
 from swarmfield.types import PRNGKey
 
 Look = Callable[[Any, dict[str, Any]], PyTree]

@@ -1,178 +1,25 @@
-"""Playing whole episodes: for evaluation, for duels, and to be watched."""
+"""What policies are worth: greedy episodes, played in groups that fit into memory."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int, PyTree
+from jaxtyping import PyTree
 
-from swarmfield.batching import for_each, select
+from swarmfield.batching import for_each
 from swarmfield.chunks import AGENTS_AT_ONCE
 from swarmfield.compiler import Options, compiler_options
-from swarmfield.devices import num_apart
-from swarmfield.environments.wrappers import episode_over, reset_all, step_all
+from swarmfield.environments.hosted import HostedEnvironment
 from swarmfield.statistics import summarize_episodes
 from swarmfield.training import hosts
+from swarmfield.training.hosted import episodes_of
 from swarmfield.training.layout import ONE_DEVICE, Layout
-from swarmfield.training.matchup import Keys, Policy, Sides, act_both, begin_both, env_keys
-from swarmfield.types import Environment, PRNGKey, Timestep
-
-
-class Match(NamedTuple):
-    """Two players and where they meet. Static; their parameters are passed beside it.
-
-    Attributes:
-        environment: Where they meet.
-        sides: Who plays which team.
-        learner: How the first acts.
-        opponent: How the other acts, None in a cooperative environment.
-        explore: How much the first explores, in [0, 1]; the other is greedy.
-    """
-
-    environment: Environment
-    sides: Sides
-    learner: Policy
-    opponent: Policy | None
-    explore: float = 0.0
-
-
-class Episodes(NamedTuple):
-    """What whole episodes came to, one entry an episode.
-
-    Attributes:
-        returns: Undiscounted sum of a player's rewards over its agents and steps, by player.
-        measures: The environment's totals at the end, by player and name.
-        length: Steps.
-    """
-
-    returns: dict[str, Float[Array, " M"]]
-    measures: dict[str, dict[str, Float[Array, " M"]]]
-    length: Int[Array, " M"]
-
-
-class _Playing(NamedTuple):
-    state: Any
-    timesteps: dict[str, Timestep]
-    memories: tuple[Any, Any]
-    over: Bool[Array, " M"]
-    returns: tuple[Array, ...]
-    length: Int[Array, " M"]
-    time: Int[Array, ""]
-
-
-def play(match: Match, num_episodes: int) -> Callable[[PyTree, PyTree, PRNGKey], Episodes]:
-    """A function of both players' parameters and a key that plays greedy episodes at once.
-
-    Args:
-        match: Who plays where.
-        num_episodes: M, one environment each; sides are swapped in half of them where they
-            are interchangeable.
-    """
-
-    def episodes(learner: PyTree, opponent: PyTree, key: PRNGKey) -> Episodes:
-        places = _places(num_episodes, num_apart())
-        playing = _begin(match, places, learner, opponent, key)
-        playing = jax.lax.while_loop(
-            lambda now: ~jnp.all(now.over),
-            lambda now: _step(match, places, learner, opponent, key, now),
-            playing,
-        )
-        final = [t for t in match.sides.split(playing.timesteps) if t is not None]
-        names = ("learner", "opponent")
-        played = Episodes(
-            dict(zip(names, playing.returns, strict=False)),
-            {name: dict(t.measures) for name, t in zip(names, final, strict=False)},
-            playing.length,
-        )
-        return jax.tree.map(lambda x: x[places.of_episode], played)
-
-    return episodes
-
-
-class _Places(NamedTuple):
-    """Environments that episodes are played in: as many on each device.
-
-    Attributes:
-        episode: Whose keys each place has.
-        counts: Whether it is that episode's place; if not, nothing comes of it.
-        of_episode: Each episode's place.
-    """
-
-    episode: Int[np.ndarray, " L"]
-    counts: Bool[np.ndarray, " L"]
-    of_episode: Int[np.ndarray, " M"]
-
-    def keys(self, key: PRNGKey, time: Array | int) -> Keys:
-        """Everybody's keys of a time."""
-        keys = env_keys(key, time, self.of_episode.size)
-        return jax.tree.map(lambda x: x[self.episode], keys)
-
-
-def _places(num_episodes: int, num_devices: int) -> _Places:
-    """The first half of the episodes in the first half of the places, for sides are swapped so."""
-    if num_episodes % num_devices == 0:
-        every = np.arange(num_episodes)
-        return _Places(every, np.ones(num_episodes, bool), every)
-    first, unit = -(-num_episodes // 2), num_devices // math.gcd(num_devices, 2)
-    half = unit * -(-first // unit)
-    place = np.arange(2 * half)
-    behind = place - half
-    episode = np.where(place < half, np.minimum(place, first - 1), first + behind)
-    counts = np.where(place < half, place < first, first + behind < num_episodes)
-    return _Places(np.minimum(episode, num_episodes - 1), counts, np.flatnonzero(counts))
-
-
-def _begin(
-    match: Match, places: _Places, learner: PyTree, opponent: PyTree, key: PRNGKey
-) -> _Playing:
-    keys = places.keys(key, 0)
-    state, timesteps = reset_all(match.environment, keys.environment)
-    policies = (match.learner, match.opponent)
-    memories = begin_both(match.sides, policies, (learner, opponent), timesteps, keys)
-    home, away = match.sides.split(timesteps)
-    over = ~jnp.asarray(places.counts)
-    returns = tuple(jnp.zeros(over.shape) for t in (home, away) if t is not None)
-    length = jnp.zeros(over.shape, jnp.int32)
-    return _Playing(state, timesteps, memories, over, returns, length, jnp.int32(0))
-
-
-def _step(
-    match: Match,
-    places: _Places,
-    learner: PyTree,
-    opponent: PyTree,
-    key: PRNGKey,
-    now: _Playing,
-) -> _Playing:
-    keys = places.keys(key, now.time + 1)
-    actions, memories, _ = act_both(
-        match.sides,
-        (match.learner, match.opponent),
-        (learner, opponent),
-        now.timesteps,
-        now.memories,
-        keys,
-        (jnp.full((), match.explore), jnp.zeros(())),
-    )
-    state, timesteps = step_all(match.environment, keys.environment, now.state, actions)
-
-    rewards = [jnp.sum(t.reward, axis=1) for t in match.sides.split(timesteps) if t is not None]
-    paid = [jnp.where(now.over, 0.0, reward) for reward in rewards]
-    return _Playing(
-        state,
-        # An episode that is over stays as it ended.
-        select(now.over, now.timesteps, timesteps),
-        memories,
-        now.over | jax.vmap(episode_over)(timesteps),
-        tuple(total + reward for total, reward in zip(now.returns, paid, strict=True)),
-        now.length + ~now.over,
-        now.time + 1,
-    )
+from swarmfield.training.playing import Episodes, Match, play
+from swarmfield.types import Environment, PRNGKey
 
 
 def episode_groups(match: Match, num_episodes: int) -> list[int]:
@@ -185,9 +32,12 @@ def episode_groups(match: Match, num_episodes: int) -> list[int]:
 
 def num_bodies(environment: Environment) -> int:
     """Agents, or bodies in the world where one agent acts for many."""
+    agents = sum(team.num_agents for team in environment.teams)
+    if isinstance(environment, HostedEnvironment):
+        return agents
     state, _ = jax.eval_shape(environment.reset, jax.random.key(0))
     bodies = jax.eval_shape(environment.scene, state).alive.shape[0]
-    return max(bodies, sum(team.num_agents for team in environment.teams))
+    return max(bodies, agents)
 
 
 def evaluator(
@@ -200,6 +50,8 @@ def evaluator(
     groups = episode_groups(match, num_episodes)
 
     def compiled(size: int) -> Callable[..., Episodes]:
+        if isinstance(match.environment, HostedEnvironment):
+            return episodes_of(match, match.environment, size, options)
         players = play(match, size)
         return layout.jit(
             for_each(lambda inputs: players(*inputs)),

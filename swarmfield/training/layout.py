@@ -13,6 +13,7 @@ from jax.sharding import PartitionSpec as P
 from jaxtyping import PyTree
 
 from swarmfield.devices import AGENTS, ENVIRONMENTS, SEEDS, mesh_of, put
+from swarmfield.environments.hosted import HostedEnvironment
 from swarmfield.training import hosts
 from swarmfield.training.config import Job
 from swarmfield.types import Environment, SwarmfieldError
@@ -147,6 +148,9 @@ def layout_of(job: Job, environment: Environment) -> Layout:
         SwarmfieldError: There are fewer, or nothing of the job can be divided over so many.
     """
     asked, processes = job.config.devices, hosts.num_processes()
+    if isinstance(environment, HostedEnvironment):
+        _require_one_device(environment, asked, processes)
+        return ONE_DEVICE
     there = jax.device_count()
     world = _sizes_of_world(environment)
     sizes = {SEEDS: [len(job.config.seed_list)], ENVIRONMENTS: [job.config.num_envs], AGENTS: world}
@@ -210,6 +214,14 @@ def _require_devices(asked: int, there: int, sizes: dict[str, list[int]]) -> Non
             f"--devices is {asked}, but cannot be given equal shares of {seeds} seeds, "
             f"{environments} environments or arrays of {agents} agents or cells; choose a divisor "
             "of one of these."
+        )
+
+
+def _require_one_device(environment: HostedEnvironment, asked: int | str, processes: int) -> None:
+    if asked not in (1, "all") or processes > 1:
+        raise SwarmfieldError(
+            f"--devices is {asked}, in {processes} process(es), but {environment.name} is stepped "
+            "by Python, which feeds one device in one process; leave these options out."
         )
 
 

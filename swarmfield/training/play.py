@@ -21,7 +21,7 @@ from swarmfield.training.config import (
     has_rival,
     require_at_most,
 )
-from swarmfield.training.evaluate import Match, play_all, summarize
+from swarmfield.training.evaluate import play_all, summarize
 from swarmfield.training.matchup import Sides, policy_of, random_policy
 from swarmfield.training.player import (
     Player,
@@ -32,6 +32,7 @@ from swarmfield.training.player import (
     require_rival_same_reading,
 )
 from swarmfield.training.player_names import OPPONENT, full_name
+from swarmfield.training.playing import Match
 from swarmfield.training.practice import OWN
 from swarmfield.training.setup import build_algorithm, build_rival, opponent_kind
 from swarmfield.types import Environment, SwarmfieldError, TeamSpec

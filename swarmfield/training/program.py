@@ -13,6 +13,7 @@ from swarmfield import replay
 from swarmfield.environments.wrappers import AutoReset, episode_over, reset_all, step_all
 from swarmfield.training.matchup import (
     Both,
+    Keys,
     Policy,
     Sides,
     act_both,
@@ -105,7 +106,7 @@ def start(program: Program, opponent: PyTree, key: PRNGKey) -> Run:
     playing = program.practice.playing(opponent)
     keys = env_keys(key, START, program.num_envs)
     episodes, timesteps = reset_all(program.environment, keys.environment)
-    timesteps = _marked(program, timesteps, jnp.int32(0))
+    timesteps = marked(program, timesteps, jnp.int32(0))
     memories = begin_both(program.sides, program.policies, (learner, playing), timesteps, keys)
     home, away = program.sides.split(timesteps)
     ring = student.first_ring(learner, home, memories[0])
@@ -126,13 +127,31 @@ def advance(program: Program, run: Run, time: Int[Array, ""], steps: Int[Array, 
     )
 
 
+class Decided(NamedTuple):
+    """What both players do in a step, and all that is needed to go on from there."""
+
+    keys: Keys
+    update_keys: PRNGKey
+    actions: dict[str, Array]
+    memories: Both
+    records: Both
+
+
 def _advance_one(program: Program, run: Run, time: Int[Array, ""]) -> Run:
-    student, other = program.student, program.other
-    updates = [one.updates.times for one in (student, other) if one is not None]
+    decided = decide(program, run, time)
+    keys = decided.keys.environment
+    episodes, timesteps = step_all(program.environment, keys, run.episodes, decided.actions)
+    timesteps = marked(program, timesteps, time + 1)
+    kept = with_rings(run, keep(program, rings_of(run), decided, timesteps, time))
+    return learn(program, kept, decided, episodes, timesteps, time)
+
+
+def decide(program: Program, run: Run, time: Int[Array, ""]) -> Decided:
+    """The first part of a step: everybody acts."""
+    updates = [one.updates.times for one in (program.student, program.other) if one is not None]
     keys, more_keys = split_keys(run.key, time, program.num_envs, 2 * sum(updates))
-    update_keys = more_keys.reshape(-1, 2)
     playing = program.practice.playing(run.opponent)
-    actions, memories, records = act_both(
+    acted = act_both(
         program.sides,
         program.policies,
         (run.learner, playing),
@@ -141,34 +160,64 @@ def _advance_one(program: Program, run: Run, time: Int[Array, ""]) -> Run:
         keys,
         program.explore(time),
     )
-    episodes, timesteps = step_all(program.environment, keys.environment, run.episodes, actions)
-    timesteps = _marked(program, timesteps, time + 1)
+    return Decided(keys, more_keys.reshape(-1, 2), *acted)
+
+
+def keep(
+    program: Program,
+    rings: Both,
+    decided: Decided,
+    timesteps: dict[str, Timestep],
+    time: Int[Array, ""],
+) -> Both:
+    """The second part: what the environments answered is added to the learners' experience."""
+    after, records = program.sides.split(timesteps), decided.records
+    ring = program.student.keep(rings[0], after[0], records[0], time + 1)
+    if program.other is None or after[1] is None:
+        return ring, None
+    return ring, program.other.keep(rings[1], after[1], records[1], time + 1)
+
+
+def rings_of(run: Run) -> Both:
+    """The experience of those who learn."""
+    return run.ring, run.opponent.ring if isinstance(run.opponent, Rival) else None
+
+
+def with_rings(run: Run, rings: Both) -> Run:
+    """A run with other experience."""
+    has_rival = isinstance(run.opponent, Rival)
+
+    def places(run: Run) -> tuple[PyTree, ...]:
+        return (run.ring, run.opponent.ring) if has_rival else (run.ring,)
+
+    return eqx.tree_at(places, run, rings if has_rival else rings[:1], is_leaf=lambda x: x is None)
+
+
+def learn(
+    program: Program,
+    run: Run,
+    decided: Decided,
+    episodes: PyTree,
+    timesteps: dict[str, Timestep],
+    time: Int[Array, ""],
+) -> Run:
+    """The third part: the answers are counted, and what is kept is learned from."""
+    student, other = program.student, program.other
     before, after = program.sides.split(run.timesteps), program.sides.split(timesteps)
     over = jax.vmap(episode_over)(timesteps)
     window = count(run.window, before, after, over)
-    ring = student.keep(run.ring, after[0], records[0], time + 1)
-    learner, window = student.learn(update_keys[: updates[0]], run.learner, ring, window, time)
+    times, keys = student.updates.times, decided.update_keys
+    learner, window = student.learn(keys[:times], run.learner, run.ring, window, time)
     opponent = run.opponent
     if other is not None:
-        opponent = _learn_too(other, update_keys[updates[0] :], opponent, after, records, time)
-    return Run(run.key, learner, opponent, episodes, timesteps, memories, ring, window)
+        its, tally = other.learn(
+            keys[times:], opponent.learner, opponent.ring, opponent.tally, time
+        )
+        opponent = Rival(its, opponent.ring, tally)
+    return Run(run.key, learner, opponent, episodes, timesteps, decided.memories, run.ring, window)
 
 
-def _learn_too(
-    student: Student,
-    keys: PRNGKey,
-    rival: Rival,
-    timesteps: Both,
-    records: Both,
-    time: Int[Array, ""],
-) -> Rival:
-    """The opponent, with the experience of a step and the updates that are due."""
-    ring = student.keep(rival.ring, timesteps[1], records[1], time + 1)
-    learner, tally = student.learn(keys, rival.learner, ring, rival.tally, time)
-    return Rival(learner, ring, tally)
-
-
-def _marked(
+def marked(
     program: Program, timesteps: dict[str, Timestep], time: Int[Array, ""]
 ) -> dict[str, Timestep]:
     """Timesteps that say who of each learner's team learns at that time."""

@@ -15,10 +15,10 @@ from swarmfield.compiler import compiler_options
 from swarmfield.randomness import require_seeds
 from swarmfield.training import run_folder
 from swarmfield.training.episode import episode, first_key, length_of
-from swarmfield.training.evaluate import Match
 from swarmfield.training.matchup import groups_both, have_groups
 from swarmfield.training.play import opposed
 from swarmfield.training.player import Which, load
+from swarmfield.training.playing import Match
 from swarmfield.types import PRNGKey, SwarmfieldError
 
 if TYPE_CHECKING:

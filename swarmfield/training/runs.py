@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from swarmfield.environments.hosted import NotCompiledError
 from swarmfield.options import typed
 from swarmfield.training import checkpoint, hosts, run_folder
 from swarmfield.training.best import keep_best
@@ -282,6 +283,6 @@ def _draw(setup: Setup, folder: RunFolder, quiet: bool) -> None:
     learning_curve({setup.job.algorithm: folder.read_metrics()}, folder.learning_curve)
     try:
         write_replay(folder.path, "html")
-    except TooLargeError as error:
+    except (NotCompiledError, TooLargeError) as error:
         if not quiet:
             print(f"no replay page: {error}", file=sys.stderr)

@@ -10,8 +10,9 @@ import jax
 from swarmfield.environments import make
 from swarmfield.environments.references import scripted_players
 from swarmfield.environments.scripted import play_scripted
-from swarmfield.training.evaluate import Episodes, summarize
+from swarmfield.training.evaluate import summarize
 from swarmfield.training.play import require_playable
+from swarmfield.training.playing import Episodes
 
 
 def scripted(

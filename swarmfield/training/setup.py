@@ -12,14 +12,15 @@ import jax
 
 from swarmfield.algorithms import ALGORITHMS
 from swarmfield.environments import find
+from swarmfield.environments.hosted import HostedEnvironment
 from swarmfield.environments.wrappers import AutoReset
 from swarmfield.options import typed
 from swarmfield.training.config import NAMED_OPPONENTS, Job, has_rival, rival_of
 from swarmfield.training.control import controlled
-from swarmfield.training.evaluate import Match
 from swarmfield.training.layout import Layout, describe, layout_of
 from swarmfield.training.matchup import Policy, Sides, policy_of, random_policy, sides_of
 from swarmfield.training.opponent_options import told_of_opponent
+from swarmfield.training.playing import Match
 from swarmfield.training.practice import OWN, RIVAL, Practice
 from swarmfield.training.program import Program
 from swarmfield.training.student import Student
@@ -102,6 +103,11 @@ def assemble(job: Job, layout: Layout | None = None) -> Setup:
     sides = sides_of(environment, job.config.team)
     algorithm = build_algorithm(job, environment, sides.home)
     notes = [environment.description]
+    if isinstance(environment, HostedEnvironment):
+        notes.append(
+            "its worlds are stepped by Python, one after another: far slower than ours, and a run "
+            "that is resumed begins new episodes"
+        )
     if job.config.team is not None:
         notes.append(f"the learner plays {sides.home.name}")
     if sides.swapped and job.config.num_envs == 1:

@@ -10,7 +10,7 @@ import numpy as np
 
 from swarmfield import elo
 from swarmfield.statistics import summarize_episodes
-from swarmfield.training.evaluate import Episodes
+from swarmfield.training.playing import Episodes
 
 Table = tuple[list[str], list[list[str]]]
 """A head, and lines."""

@@ -15,8 +15,9 @@ from swarmfield.algorithms import ALGORITHMS, mfvfd
 from swarmfield.algorithms._perception import Recorded
 from swarmfield.mixing import Chosen
 from swarmfield.training import program as loop
-from swarmfield.training.evaluate import Match, play_all
+from swarmfield.training.evaluate import play_all
 from swarmfield.training.matchup import policy_of, sides_of
+from swarmfield.training.playing import Match
 from swarmfield.types import SwarmfieldError, Transitions
 
 BY_HAND = {"gamma": 0.9, "tau": 0.25, "learning_rate": 1e-2, "learning_rate_decay": 1.0}

@@ -15,7 +15,7 @@ from hypothesis import given
 
 from swarmfield.options import typed
 from swarmfield.training.config import TrainConfig, make_job
-from swarmfield.training.evaluate import _places
+from swarmfield.training.playing import places_of
 from swarmfield.types import SwarmfieldError
 
 TESTS = Path(laid_out.__file__).parent
@@ -144,7 +144,7 @@ def test_devices_are_a_number_or_all() -> None:
 @given(st.integers(1, 40), st.integers(1, 9))
 def test_episodes_are_dealt_out_evenly_half_by_half(number: int, devices: int) -> None:
     """Sides are swapped in the second half of the environments, and so of the episodes."""
-    places = _places(number, devices)
+    places = places_of(number, devices)
     assert places.episode.size % devices == 0
     np.testing.assert_array_equal(places.episode[places.of_episode], np.arange(number))
     assert places.counts.sum() == number

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from toy import NUM_ACTIONS, Toy, ToyConfig, WeatherVanes, answering
 
-from swarmfield.training import evaluate
-from swarmfield.training.evaluate import Episodes, Match
+from swarmfield.training import evaluate, playing
 from swarmfield.training.matchup import Policy, random_policy, sides_of
+from swarmfield.training.playing import Episodes, Match
 
 NUM_AGENTS = 3
 TOY = Toy(ToyConfig(num_agents=NUM_AGENTS, max_steps=6, min_steps=2))
@@ -21,7 +21,7 @@ def make_match(learner: Policy, opponent: Policy | None, environment=TOY) -> Mat
 
 
 def play(match: Match, num_episodes: int = 8, learner=None, opponent=None) -> Episodes:
-    return jax.jit(evaluate.play(match, num_episodes))(learner, opponent, KEY)
+    return jax.jit(playing.play(match, num_episodes))(learner, opponent, KEY)
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ def test_measures_are_each_players_own_at_the_end(right_against_wrong: Episodes)
 
 
 def test_the_length_is_that_of_the_episodes_own_limit(right_against_wrong: Episodes) -> None:
-    keys = evaluate.env_keys(KEY, 0, 8).environment
+    keys = playing.env_keys(KEY, 0, 8).environment
     state, _ = jax.jit(jax.vmap(TOY.reset))(keys)
     np.testing.assert_array_equal(right_against_wrong.length, state.limit)
 

@@ -8,8 +8,9 @@ import tiny
 from swarmfield import SwarmfieldError, evaluate, make
 from swarmfield.training.config import make_job
 from swarmfield.training.control import controlled
-from swarmfield.training.evaluate import Match, episode_groups
+from swarmfield.training.evaluate import episode_groups
 from swarmfield.training.matchup import random_policy, sides_of
+from swarmfield.training.playing import Match
 
 
 def evaluated(**options):

@@ -17,8 +17,9 @@ import swarmfield
 from swarmfield import SwarmfieldError, elo, load, make
 from swarmfield.training import entrants, play
 from swarmfield.training import league as leagues
-from swarmfield.training.evaluate import Episodes, play_all
+from swarmfield.training.evaluate import play_all
 from swarmfield.training.play import opposed
+from swarmfield.training.playing import Episodes
 from swarmfield.training.standings import Meeting, cross_table, meeting_of, rating_table, standings
 
 TOY = f"train iql toy --env.num-agents 3 --num-envs 2 {tiny.LEARNING}"

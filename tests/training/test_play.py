@@ -13,10 +13,11 @@ from toy import Toy, ToyConfig
 
 from swarmfield import SwarmfieldError, evaluate, load, make
 from swarmfield.training.config import make_job
-from swarmfield.training.evaluate import Match, play_all
+from swarmfield.training.evaluate import play_all
 from swarmfield.training.matchup import random_policy, sides_of
 from swarmfield.training.play import opposed
 from swarmfield.training.player import Player
+from swarmfield.training.playing import Match
 
 SHORT = "--env-steps 72 --evaluations 2 --report-every 18"
 TOY = f"train iql toy --env.num-agents 3 --num-envs 2 {tiny.LEARNING}"

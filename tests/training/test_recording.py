@@ -16,8 +16,8 @@ from swarmfield.environments import make
 from swarmfield.replay_page import read_page
 from swarmfield.training.config import make_job
 from swarmfield.training.control import controlled
-from swarmfield.training.evaluate import Match
 from swarmfield.training.matchup import env_keys, policy_of, random_policy, sides_of
+from swarmfield.training.playing import Match
 from swarmfield.training.recording import record
 
 KEY = jax.random.key(3)
