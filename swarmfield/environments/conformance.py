@@ -21,7 +21,6 @@ from swarmfield.environments.guarantees import (
 from swarmfield.types import (
     Actions,
     Box,
-    Discrete,
     Environment,
     PRNGKey,
     Product,
@@ -159,18 +158,24 @@ def _check_repeatable(compiled: _Compiled, moment: _Moment) -> None:
     again = compiled.step(moment.key, moment.before, moment.actions)
     _require_equal(again, (moment.state, moment.timesteps), "the same key gives different steps.")
     alive = {name: timestep.alive for name, timestep in moment.previous.items()}
-    others = {
-        team.name: _only_of(alive[team.name], moment.actions[team.name])
-        for team in compiled.environment.teams
-        if isinstance(team.actions, Discrete | Box)
-    }
-    _, timesteps = compiled.step(moment.key, moment.before, moment.actions | others)
-    for name, timestep in timesteps.items():
-        _require_equal(
-            _outcome(timestep, alive[name]),
-            _outcome(moment.timesteps[name], alive[name]),
-            "the actions of the dead change what happens.",
-        )
+    if all(bool(np.all(lives)) for lives in alive.values()):
+        return
+    others = {name: _only_of(alive[name], action) for name, action in moment.actions.items()}
+    state, timesteps = moment.state, moment.timesteps
+    other_state, told = compiled.step(moment.key, moment.before, others)
+    for _ in range(_STEPS_AFTER_THE_DEAD):
+        for name, timestep in timesteps.items():
+            _require_equal(
+                _outcome(told[name], alive[name]),
+                _outcome(timestep, alive[name]),
+                "the actions of the dead change what happens.",
+            )
+        state, timesteps = compiled.step(moment.key, state, others)
+        other_state, told = compiled.step(moment.key, other_state, others)
+
+
+_STEPS_AFTER_THE_DEAD = 3
+"""Steps within which an action of the dead would show."""
 
 
 def _only_of(alive: Bool[Array, " N"], actions: Array) -> Array:
@@ -179,8 +184,13 @@ def _only_of(alive: Bool[Array, " N"], actions: Array) -> Array:
 
 
 def _outcome(timestep: Timestep, alive: Bool[Array, " N"]) -> tuple[Any, ...]:
-    last_action = np.asarray(timestep.last_action)[np.asarray(alive)]
-    return (timestep.alive, timestep.reward, timestep.terminated, timestep.position, last_action)
+    """All that is told, without what those did who were dead."""
+    lived = np.asarray(alive)
+    of_living = jax.tree.map(
+        lambda x: np.asarray(x)[lived], (timestep.own, timestep.last_action, timestep.legal)
+    )
+    fields = ("shared", "alive", "kind", "position", "reward", "terminated", "measures")
+    return (of_living, *(getattr(timestep, name) for name in fields))
 
 
 def _check_observations(environment: Environment, moment: _Moment) -> None:
@@ -225,15 +235,22 @@ def _check_scene(environment: Environment, state: Any) -> None:
 
 
 def _check_batch(compiled: _Compiled, key: PRNGKey, actions: dict[str, Array]) -> None:
-    """Worlds in a batch are what they are alone."""
+    """Worlds in a batch are what they are alone, and what they are when traced anew."""
+    environment = compiled.environment
     keys = jax.random.split(key, _NUM_WORLDS)
     alone = [compiled.reset(key) for key in keys]
-    batch = jax.jit(jax.vmap(compiled.reset))(keys)
-    _require_close(batch, _stack(alone), "worlds reset in a batch differ from single ones.")
+    batch = jax.jit(jax.vmap(environment.reset))(keys)
+    _require_close(batch, _stack(alone), _NOT_PURE.format("reset"))
     pairs = zip(keys, alone, strict=True)
     stepped = [compiled.step(key, state, actions) for key, (state, _) in pairs]
-    steps = jax.jit(jax.vmap(compiled.step, in_axes=(0, 0, None)))(keys, batch[0], actions)
-    _require_close(steps, _stack(stepped), "worlds stepped in a batch differ from single ones.")
+    steps = jax.jit(jax.vmap(environment.step, in_axes=(0, 0, None)))(keys, batch[0], actions)
+    _require_close(steps, _stack(stepped), _NOT_PURE.format("stepped"))
+
+
+_NOT_PURE = (
+    "worlds {} in a batch differ from single ones: results may depend on arguments alone, not on "
+    "NumPy's randomness nor on anything that Python keeps."
+)
 
 
 def _stack(trees: list[Any]) -> Any:
@@ -253,4 +270,9 @@ def _require_close(left: Any, right: Any, sentence: str) -> None:
 
 def _require_equal(left: Any, right: Any, sentence: str) -> None:
     for a, b in zip(jax.tree.leaves(left), jax.tree.leaves(right), strict=True):
-        require(np.array_equal(np.asarray(a), np.asarray(b)), sentence)
+        require(_same(np.asarray(a), np.asarray(b)), sentence)
+
+
+def _same(left: np.ndarray, right: np.ndarray) -> bool:
+    """Equal; whether numbers are finite is looked at elsewhere."""
+    return np.array_equal(left, right, equal_nan=np.issubdtype(left.dtype, np.floating))
