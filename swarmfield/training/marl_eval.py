@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from swarmfield.training import run_folder
 from swarmfield.training.config import Job, from_dict
+from swarmfield.training.export_file import export_file
 from swarmfield.training.json_files import write_json
 from swarmfield.training.run_folder import RunFolder
 from swarmfield.types import SwarmfieldError
@@ -33,7 +34,8 @@ def marl_eval(
 
     Args:
         *runs: Their folders.
-        output: The file; `marl-eval.json` in the first run's folder if not given.
+        output: The file, which must not exist; `marl-eval.json` in the first run's folder if not
+            given.
         name_by: Call an algorithm by its name, or by its run's folder, which tells apart runs of
             one algorithm with different options.
 
@@ -42,29 +44,49 @@ def marl_eval(
 
     Raises:
         SwarmfieldError: A run is not finished or not evaluated on the way; two are of the same
-            algorithm, task and seed; or seeds or evaluations differ, which marl-eval cannot read.
+            algorithm and task with the same seed, or with other options; algorithms, seeds or
+            evaluations of one environment differ; or the file exists or cannot be written.
     """
     if not runs:
         raise SwarmfieldError("marl-eval needs the folder of a finished run.")
+    folders = [run_folder.open_existing(Path(path)) for path in runs]
+    file = export_file(output, folders[0].path / "marl-eval.json")
     table: dict[str, Any] = {}
-    shapes: dict[str, tuple[int, ...]] = {}
-    for path in runs:
-        folder = run_folder.open_existing(Path(path))
+    asked: dict[tuple[str, str, str], Job] = {}
+    for folder in folders:
         job = from_dict(folder.read_config())
         name = job.algorithm if name_by == "algorithm" else folder.path.resolve().name
+        place = job.environment, _task(job), name
+        if _recipe(asked.setdefault(place, job)) != _recipe(job):
+            raise SwarmfieldError(
+                f"{folder.path} is another run of {name}, with other options; leave it out, or "
+                f"{_OTHERWISE[name_by]}."
+            )
         tasks = table.setdefault(job.environment, {})
-        seeds, found = tasks.setdefault(_task(job), {}).setdefault(name, {}), _by_seed(folder, job)
+        seeds, found = tasks.setdefault(place[1], {}).setdefault(name, {}), _by_seed(folder, job)
         if twice := sorted(seeds.keys() & found.keys()):
             raise SwarmfieldError(
-                f"{folder.path} is another run of {name} with {twice[0]}; leave it out, or tell "
-                "runs apart by --name-by folder."
+                f"{folder.path} is another run of {name} with {twice[0]}; leave it out, or "
+                f"{_OTHERWISE[name_by]}."
             )
         seeds |= found
-        shapes |= {f"{folder.path}, {seed}": _counts(each) for seed, each in found.items()}
-    _require_alike(table, shapes)
-    file = Path(output) if output is not None else Path(runs[0]) / "marl-eval.json"
+    for environment, tasks in table.items():
+        _require_alike(environment, tasks)
+        table[environment] = _with_common_metrics(tasks)
     write_json(file, table)
     return file
+
+
+_OTHERWISE = {
+    "algorithm": "tell runs apart by --name-by folder",
+    "folder": "rename one of the folders",
+}
+
+
+def _recipe(job: Job) -> tuple[Any, ...]:
+    """What runs have in common whose seeds may be put together."""
+    config = job.config
+    return config.algo, config.opponent, config.env_steps, config.num_envs, config.reward
 
 
 def _task(job: Job) -> str:
@@ -97,17 +119,11 @@ def _by_seed(folder: RunFolder, job: Job) -> dict[str, dict[str, Any]]:
     return seeds
 
 
-def _counts(evaluations: Mapping[str, Any]) -> tuple[int, ...]:
-    """Environment steps at each evaluation; -1 for the final one."""
-    return tuple(each.get("step_count", -1) for each in evaluations.values())
-
-
 def _evaluation(row: Mapping[str, Any]) -> dict[str, Any]:
     figures = {
         name.removeprefix(_PREFIX): value for name, value in row.items() if name.startswith(_PREFIX)
     }
-    counted = {"step_count": row["env_steps"], "elapsed_time": row["wall_seconds"]}
-    return {**counted, **_metrics(figures)}
+    return {"step_count": row["env_steps"], **_metrics(figures)}
 
 
 def _metrics(figures: Mapping[str, Any]) -> dict[str, list[float]]:
@@ -119,30 +135,63 @@ def _metrics(figures: Mapping[str, Any]) -> dict[str, list[float]]:
     }
 
 
-def _require_alike(table: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]]) -> None:
+def _require_alike(environment: str, tasks: Mapping[str, Any]) -> None:
     """Refuse what marl-eval cannot put into one array.
 
     Raises:
-        SwarmfieldError: Naming two that differ.
+        SwarmfieldError: Naming what differs.
     """
-    (first, wanted), *others = shapes.items()
-    for name, steps in others:
-        if steps != wanted:
+    named = {name for algorithms in tasks.values() for name in algorithms}
+    spoilt = [name for name in named if "," in name]
+    spoilt += [name for name in named if sum(x.lower() == name.lower() for x in named) > 1]
+    if spoilt:
+        raise SwarmfieldError(
+            f"{spoilt[0]!r} is no name for marl-eval, which knows no commas and takes small and "
+            "capital letters for the same; rename that folder."
+        )
+    algorithms = {task: sorted(found) for task, found in tasks.items()}
+    _require_same(environment, "algorithms", algorithms)
+    runs = {f"{task}, {name}": seeds for task, name, seeds in _each(tasks)}
+    _require_same(environment, "seeds", {run: sorted(seeds) for run, seeds in runs.items()})
+    steps = {run: _steps(seeds) for run, seeds in runs.items()}
+    _require_same(environment, "evaluations at", steps)
+
+
+def _require_same(environment: str, what: str, found: Mapping[str, list[Any]]) -> None:
+    """Refuse what is not alike everywhere in an environment."""
+    (first, wanted), *others = found.items()
+    for other, own in others:
+        if own != wanted:
             raise SwarmfieldError(
-                f"{first} and {name} were not evaluated at the same steps ({len(wanted) - 1} and "
-                f"{len(steps) - 1} times), which marl-eval needs; give runs with equal --env-steps "
-                "and --evaluations."
+                f"In {environment}, {first} has the {what} {wanted} and {other} {own}, but "
+                "marl-eval needs the same of all; leave out what is not of all."
             )
-    seeds = {
-        f"{task}, {name}": sorted(runs)
-        for tasks in table.values()
-        for task, algorithms in tasks.items()
-        for name, runs in algorithms.items()
-    }
-    (first, own), *others = seeds.items()
-    for name, found in others:
-        if len(found) != len(own):
-            raise SwarmfieldError(
-                f"There are {len(own)} seeds of {first}, but {len(found)} of {name}, and marl-eval "
-                "needs equally many; leave some out."
-            )
+
+
+def _each(tasks: Mapping[str, Any]) -> list[tuple[str, str, Mapping[str, Any]]]:
+    """Every algorithm's seeds in every task."""
+    return [(task, name, seeds) for task, found in tasks.items() for name, seeds in found.items()]
+
+
+def _steps(seeds: Mapping[str, Any]) -> list[int]:
+    """Environment steps at the evaluations of any seed, for all have the same."""
+    evaluations = next(iter(seeds.values())).values()
+    return [each["step_count"] for each in evaluations if "step_count" in each]
+
+
+def _with_common_metrics(tasks: Mapping[str, Any]) -> dict[str, Any]:
+    """Without metrics that some evaluation lacks, which marl-eval would refuse."""
+    every = [x for _, _, seeds in _each(tasks) for own in seeds.values() for x in own.values()]
+    common = {"step_count", *every[0]}.intersection(*({"step_count", *x} for x in every))
+    if "return" not in common:
+        raise SwarmfieldError(
+            "An evaluation has no mean return, for no episode ended or a return is not finite; "
+            "leave that run out."
+        )
+
+    def kept(tree: Any) -> Any:
+        if isinstance(next(iter(tree.values())), Mapping):
+            return {name: kept(inner) for name, inner in tree.items()}
+        return {name: value for name, value in tree.items() if name in common}
+
+    return kept(tasks)

@@ -16,12 +16,13 @@ import json
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, PyTree
 
+from swarmfield.training.export_file import export_file, named_after, write_whole
 from swarmfield.training.json_files import to_json
 from swarmfield.training.player import Player, Which, load
 from swarmfield.training.provenance import software_and_device
@@ -45,15 +46,17 @@ def write_policy(
         path: The run's folder.
         which: The newest checkpoint, or the best in evaluation.
         seed: Which of several seeds; the first if not given.
-        output: The file; `policy.zip` in the run's folder if not given.
+        output: The file, which must not exist; if not given `policy.zip` in the run's folder,
+            whose name says so if it is the opponent's, the best one's or another seed's.
 
     Returns:
         The file.
 
     Raises:
-        SwarmfieldError: The run cannot be loaded.
+        SwarmfieldError: The run cannot be loaded, or the file exists or cannot be written.
     """
     player = load(path, which=which, seed=seed)
+    file = export_file(output, named_after(player, which, "policy", ".zip"))
     timestep = jax.eval_shape(player.environment.reset, jax.random.key(0))[1][player.team.name]
     memory = jax.eval_shape(player.begin, timestep, jax.random.key(0))
 
@@ -74,8 +77,7 @@ def write_policy(
         "begin": _exported(begin, _SEED, *steps),
         "act": _exported(act, _SEED, _EXPLORE, *steps, *kept),
     }
-    file = Path(output) if output is not None else player.path / "policy.zip"
-    _write(file, _described(player, timestep, memory), programs)
+    _write(file, {"which": which, **_described(player, timestep, memory)}, programs)
     return file
 
 
@@ -103,6 +105,7 @@ def _described(player: Player, timestep: PyTree, memory: PyTree) -> dict[str, An
         "team": team.name,
         "actions": {type(team.actions).__name__: team.actions._asdict()},
         "seed": player.seed,
+        "learned_as": "opponent" if player.is_opponent else "learner",
         "env_steps": player.env_steps,
         "platforms": PLATFORMS,
         "begin": {"arguments": [*told, *steps], "results": kept},
@@ -133,15 +136,10 @@ def _rebuilt(like: PyTree, arrays: tuple[Array, ...]) -> PyTree:
 def _write(file: Path, described: dict[str, Any], programs: dict[str, bytes]) -> None:
     parts: dict[str, str | bytes] = {f"{name}.stablehlo": x for name, x in programs.items()}
     parts["policy.json"] = json.dumps(to_json(described), indent=2) + "\n"
-    try:
-        _archive(file, parts)
-    except OSError as error:
-        raise SwarmfieldError(
-            f"Cannot write {file}: {error.strerror or error}; give another --output."
-        ) from None
 
+    def write(stream: BinaryIO) -> None:
+        with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name in sorted(parts):
+                archive.writestr(name, parts[name])
 
-def _archive(file: Path, parts: dict[str, str | bytes]) -> None:
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name in sorted(parts):
-            archive.writestr(name, parts[name])
+    write_whole(file, write)

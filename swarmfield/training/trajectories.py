@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
 from swarmfield.compiler import compiler_options
 from swarmfield.training.episode import episode, length_of
+from swarmfield.training.export_file import export_file, named_after, write_whole
 from swarmfield.training.play import opposed, require_playable, require_share
 from swarmfield.training.player import Which, load
 from swarmfield.types import Environment, SwarmfieldError
@@ -39,7 +42,7 @@ def write_trajectories(
 
     ================  ==========================================================
     `features`        what agents saw, `[R, N, F]`; `view` `[R, N, H, W, C]`
-    `action`          what they did there: numbers, or real vectors
+    `action`          what they did there: numbers, or real vectors; 0 of the dead
     `reward`          what that earned, `[R, N]`
     `terminated`      whether it ended their lives, `[R, N]`
     `truncated`       whether the time was up after it, `[R]`
@@ -49,6 +52,8 @@ def write_trajectories(
     `legal`           what was allowed, `[R, N, A]`, where not all is
     ================  ==========================================================
 
+    `about` says in JSON whose policy it was and how it played.
+
     Args:
         path: The run's folder.
         episodes: How many.
@@ -57,16 +62,19 @@ def write_trajectories(
         evaluation_seed: Decides the episodes.
         explore: How much the run's policy leaves to chance, in [0, 1].
         observations: Whether to keep what was seen, which is most of it.
-        output: The file; `trajectories.npz` in the run's folder if not given.
+        output: The file, which must not exist; if not given `trajectories.npz` in the run's
+            folder, whose name says so if it is of the opponent, the best one or another seed.
 
     Returns:
         The file.
 
     Raises:
-        SwarmfieldError: The run cannot be loaded, or its episodes are too large.
+        SwarmfieldError: The run cannot be loaded, or its episodes are too large, or the file
+            exists or cannot be written.
     """
     require_playable(episodes, evaluation_seed)
     player = load(path, which=which, seed=seed)
+    file = export_file(output, named_after(player, which, "trajectories", ".npz"))
     match, opponent = opposed(player)
     match = match._replace(explore=require_share("explore", explore))
     look = partial(_instant, match.environment, observations)
@@ -78,9 +86,17 @@ def write_trajectories(
     for number in range(episodes):
         key = jax.random.fold_in(jax.random.key(evaluation_seed), number)
         rows.append(_rows(number, *jax.device_get(play(*parameters, key))))
-    file = Path(output) if output is not None else player.path / "trajectories.npz"
     arrays = {name: np.concatenate([each[name] for each in rows]) for name in rows[0]}
-    np.savez_compressed(file, **arrays)  # pyright: ignore[reportArgumentType]
+    about = {
+        "run": player.name,
+        "which": which,
+        "seed": player.seed,
+        "env_steps": player.env_steps,
+        "evaluation_seed": evaluation_seed,
+        "explore": explore,
+    }
+    arrays["about"] = np.array(json.dumps(about))
+    write_whole(file, lambda stream: np.savez_compressed(stream, **arrays))  # pyright: ignore[reportArgumentType]
     return file
 
 
@@ -104,8 +120,12 @@ _AFTER = ("reward", "terminated", "truncated")
 """What an instant says of the act that led to it."""
 
 
-def _acted(_timesteps: Any, actions: dict[str, Array], _records: Any) -> dict[str, Array]:
-    return {f"{team}/action": done[0] for team, done in actions.items()}
+def _acted(timesteps: Any, actions: dict[str, Array], _records: Any) -> dict[str, Array]:
+    def of_living(team: str) -> Array:
+        alive, done = timesteps[team].alive[0], actions[team][0]
+        return jnp.where(alive.reshape(-1, *[1] * (done.ndim - 1)), done, 0)
+
+    return {f"{team}/action": of_living(team) for team in actions}
 
 
 def _rows(

@@ -85,7 +85,7 @@ def test_trajectories_come_without_observations_and_not_too_large(
         assert "left/action" in arrays
         assert "left/features" not in arrays
     monkeypatch.setattr(trajectories, "MOST_BYTES", 1000)
-    said = tiny.swarmfield(f"{command} --episodes 3")
+    said = tiny.swarmfield(f"export trajectories {run} --episodes 3")
     assert said.code == 2
     assert "ask for fewer --episodes, or for --no-observations" in said.err
 
@@ -114,16 +114,74 @@ def test_what_marl_eval_could_not_read_is_refused(tmp_path: Path) -> None:
     shutil.copytree(run, copy)
     with pytest.raises(SwarmfieldError, match="another run of iql with seed_0; leave it out, or"):
         sf.marl_eval(run, copy, output=tmp_path / "x.json")
-    file = sf.marl_eval(run, copy, output=tmp_path / "x.json", name_by="folder")
+    config = json.loads((copy / "config.json").read_text())
+    config["seed"], config["algo"]["gamma"] = 5, 0.5
+    other_recipe = tmp_path / "other"
+    shutil.copytree(copy, other_recipe)
+    (other_recipe / "config.json").write_text(json.dumps(config))
+    with pytest.raises(SwarmfieldError, match="another run of iql, with other options"):
+        sf.marl_eval(run, other_recipe, output=tmp_path / "x.json")
+    file = sf.marl_eval(run, copy, output=tmp_path / "both.json", name_by="folder")
     assert list(json.loads(file.read_text())["toy"]["num_agents=3"]) == [run.name, "copy"]
     short = [json.loads(line) for line in (copy / "metrics.jsonl").read_text().splitlines()]
     short = [row for row in short if row["env_steps"] < 200]
     (copy / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in short))
-    with pytest.raises(SwarmfieldError, match="were not evaluated at the same steps"):
+    with pytest.raises(SwarmfieldError, match=r"has the evaluations at .* and .*, copy"):
         sf.marl_eval(run, copy, output=tmp_path / "x.json", name_by="folder")
     (copy / "summary.json").unlink()
     with pytest.raises(SwarmfieldError, match="is not finished; give runs that ended"):
         sf.marl_eval(other, copy, output=tmp_path / "x.json")
+
+
+def test_names_that_marl_eval_spoils_are_refused(tmp_path: Path) -> None:
+    run = tiny.finished(tiny.TOY_RUN)
+    for name in ("a,b", "A", "a"):
+        shutil.copytree(run, tmp_path / name)
+    for names, spoilt in ((["a,b"], "a,b"), (["A", "a"], "[aA]")):
+        with pytest.raises(SwarmfieldError, match=f"'{spoilt}' is no name for marl-eval"):
+            sf.marl_eval(*(tmp_path / n for n in names), output=tmp_path / "x", name_by="folder")
+
+
+def test_metrics_that_some_evaluation_lacks_are_left_out(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(tiny.finished(tiny.TOY_RUN), run)
+    rows, name = tiny.rows(run), "evaluation/learner/win_rate"
+    next(row for row in rows if name in row)[name] = None
+    (run / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    seed = json.loads(sf.marl_eval(run).read_text())["toy"]["num_agents=3"]["iql"]["seed_0"]
+    assert all("return" in each and "win_rate" not in each for each in seed.values())
+
+
+@pytest.mark.parametrize("kind", ["policy", "trajectories", "marl-eval"])
+@pytest.mark.parametrize(
+    ("output", "said"),
+    [
+        ("there", "which exists already; give another name, or remove it."),
+        ("nowhere/file", "there is no folder"),
+        (".", "but must be the name of a file"),
+    ],
+)
+def test_an_export_takes_no_other_files_place(
+    kind: str, output: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = tiny.finished(tiny.TOY_RUN).resolve()
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "there").write_text("precious")
+    found = tiny.swarmfield(f"export {kind} {run} --output {output}")
+    assert found.code == 2
+    assert said in found.err
+    assert [x.name for x in tmp_path.iterdir()] == ["there"]
+    assert (tmp_path / "there").read_text() == "precious"
+
+
+def test_a_default_name_says_whose_policy_it_is() -> None:
+    run = tiny.finished(tiny.TOY_RUN)
+    assert sf.write_policy(run, which="best").name == "policy-best.zip"
+    file = sf.write_trajectories(run, episodes=1, which="best", explore=0.5)
+    assert file.name == "trajectories-best.npz"
+    with np.load(file) as arrays:
+        about = json.loads(str(arrays["about"]))
+    assert (about["which"], about["seed"], about["explore"]) == ("best", 0, 0.5)
 
 
 def test_there_are_three_exports() -> None:
