@@ -8,6 +8,7 @@ Python-Markdown, so that it works whatever builds the site.
 from __future__ import annotations
 
 import re
+from html import escape
 from typing import Any
 
 from latex2mathml.converter import convert
@@ -15,6 +16,9 @@ from markdown import Extension, Markdown
 from markdown.preprocessors import Preprocessor
 from page_tables import with_tables
 
+BAR = r"\|"
+BARRED = re.compile(r"`([^`]*\\\|[^`]*)`")
+"""Code with a bar in it, in a table."""
 EQUATION = re.compile(r"^```math\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -28,11 +32,20 @@ def equation(source: str) -> str:
     return f'<div class="equation">{drawn}</div>'
 
 
+def with_bars(line: str) -> str:
+    """A table's line whose code may have bars, which code hosts want escaped."""
+
+    def plain(code: re.Match[str]) -> str:
+        return f"<code>{escape(code[1]).replace(BAR, '&#124;')}</code>"
+
+    return BARRED.sub(plain, line) if line.startswith("|") else line
+
+
 class _Tables(Preprocessor):
     """Puts in tables, before anything else looks at a page."""
 
     def run(self, lines: list[str]) -> list[str]:
-        return with_tables("\n".join(lines)).split("\n")
+        return [with_bars(line) for line in with_tables("\n".join(lines)).split("\n")]
 
 
 class _Equations(Preprocessor):
