@@ -48,13 +48,13 @@ format: $(VENV)/.ready-dev
 	$(BIN)/ruff format .
 
 docs: $(VENV)/.ready-docs
-	$(BIN)/mkdocs build --strict
+	PYTHONPATH=docs/hooks $(BIN)/zensical build --clean --strict
 
 bench: $(VENV)/.ready-test
 	$(BIN)/swarmfield bench
 
 clean:
-	rm -rf $(VENV) build dist site *.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist site .cache *.egg-info .pytest_cache .ruff_cache .hypothesis
 	find swarmfield tests benchmarks -name __pycache__ -type d -exec rm -rf {} +
 
 $(VENV)/.created:

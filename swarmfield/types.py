@@ -2,18 +2,18 @@
 
 Shape letters, the same everywhere:
 
-====  =======================================================
-`N`   agents of one team (padded: dead agents keep their row)
-`A`   discrete actions
-`F`   features of one agent's vector observation
-`G`   features of one agent's mean field
-`K`   groups, types or neighbours
-`D`   dimensions of space (2 on a map)
-`E`   parallel environments (`*E`: none, one or several axes)
-`T`   time
-`B`   batch
-`S`   seeds
-====  =======================================================
+| letter | counts |
+|---|---|
+| `N` | agents of one team (padded: dead agents keep their row) |
+| `A` | discrete actions |
+| `F` | features of one agent's vector observation |
+| `G` | features of one agent's mean field |
+| `K` | groups, types or neighbours |
+| `D` | dimensions of space (2 on a map) |
+| `E` | parallel environments (`*E`: none, one or several axes) |
+| `T` | time |
+| `B` | batch |
+| `S` | seeds |
 """
 
 from __future__ import annotations
