@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from swarmfield.options import require
 from swarmfield.rule_options import Execution
+from swarmfield.types import SwarmfieldError
 
 
 @dataclass(frozen=True)
@@ -168,7 +170,30 @@ class PlotOptions:
 
 
 @dataclass(frozen=True)
-class ExperimentOptions:
+class BackendOptions:
+    """Where many runs are trained."""
+
+    backend: Literal["local", "ray"] = "local"
+    """Train runs here, one after the other, or many at once on a cluster of Ray."""
+    ray_address: str | None = None
+    """Of the cluster, HOST:PORT or auto; RAY_ADDRESS if not given, or else this machine alone."""
+    cpus_per_run: int = 1
+    """Processors that a run asks the cluster for, beside a GPU where there are any."""
+    retries: int = 3
+    """How often a run is tried again whose process was lost, without coming further."""
+
+    def __post_init__(self) -> None:
+        for name, least in (("cpus_per_run", 1), ("retries", 0)):
+            _require_at_least(self, name, least)
+        if self.ray_address is not None and self.backend != "ray":
+            raise SwarmfieldError(
+                f"--ray-address is {self.ray_address}, but --backend is {self.backend}; add "
+                "--backend ray."
+            )
+
+
+@dataclass(frozen=True)
+class ExperimentOptions(BackendOptions):
     """Options of running experiments."""
 
     scale: Literal["smoke", "laptop", "paper"] = "laptop"
@@ -177,6 +202,10 @@ class ExperimentOptions:
     """Seeds such as 5:10 (5 to 9), which need another --root; the scale's if not given."""
     root: Path = Path("experiments")
     """Folder of all experiments' runs; what is there already is kept."""
+
+
+def _require_at_least(options: BackendOptions, name: str, least: int) -> None:
+    require(options, name, lambda value: value >= least, f"at least {least}")
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,8 @@ from swarmfield.command_line import name_and_rest, parse
 from swarmfield.command_options import ExperimentOptions, ReportOptions
 from swarmfield.experiments import report as reports
 from swarmfield.experiments import runner
+from swarmfield.experiments.local import train_here
+from swarmfield.experiments.spread import on_cluster
 
 
 def experiment(arguments: list[str]) -> None:
@@ -16,7 +18,12 @@ def experiment(arguments: list[str]) -> None:
     name, rest = name_and_rest("experiment", _WANTED, arguments)
     found = experiments.find(name)
     options = parse(ExperimentOptions, rest, "swarmfield experiment NAME")
-    runner.run(found, options.scale, options.root, options.seeds)
+    backend = train_here
+    if options.backend == "ray":
+        backend = on_cluster(
+            options.root, options.ray_address, options.cpus_per_run, options.retries
+        )
+    runner.run(found, options.scale, options.root, options.seeds, backend=backend)
     words = ["swarmfield", "report", name, "--scale", options.scale]
     if options.root != ExperimentOptions().root:
         words += ["--root", str(options.root)]
