@@ -20,6 +20,7 @@ from swarmfield.command_options import (
     ReportOptions,
     ResumeOptions,
     ScriptedOptions,
+    SweepOptions,
 )
 from swarmfield.console import print_evaluations
 from swarmfield.options import suggest
@@ -181,6 +182,12 @@ def _experiment(arguments: list[str]) -> None:
     commands.experiment(arguments)
 
 
+def _sweep(arguments: list[str]) -> None:
+    from swarmfield.experiments import commands
+
+    commands.sweep(arguments)
+
+
 def _report(arguments: list[str]) -> None:
     from swarmfield.experiments import commands
 
@@ -248,6 +255,11 @@ COMMANDS: dict[str, tuple[Callable[[list[str]], Any], str, Any]] = {
         ExperimentOptions,
     ),
     "report": (_report, f"NAME [--scale {_SCALES}] [--output DIR]", ReportOptions),
+    "sweep": (
+        _sweep,
+        "ALGORITHM ENVIRONMENT --search.X LOW:HIGH|A,B,C [options] [options of train]",
+        SweepOptions,
+    ),
     "bench": (_bench, "[options]", None),
 }
 """Of each command: what it does, how it is used, and its options or what to say of them."""

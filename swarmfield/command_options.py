@@ -204,6 +204,37 @@ class ExperimentOptions(BackendOptions):
     """Folder of all experiments' runs; what is there already is kept."""
 
 
+@dataclass(frozen=True)
+class SweepOptions(BackendOptions):
+    """Options of a search for good options, beside --search.X and those of train."""
+
+    trials: int = 20
+    """Combinations to be tried; of a grid, at most so many."""
+    metric: str = "evaluation/learner/return_mean"
+    """What is to be good: a figure of the learner's or the opponent's evaluation."""
+    direction: Literal["maximize", "minimize"] = "maximize"
+    """Whether more of it is better, or less."""
+    score: Literal["iqm", "mean"] = "iqm"
+    """What all --seeds together come to: their interquartile mean, or their mean."""
+    sampler: Literal["tpe", "random", "grid"] = "tpe"
+    """Look where it was good so far, anywhere, or try all combinations in turn."""
+    sampler_seed: int = 0
+    """Decides what is tried, together with what was tried before."""
+    pruner: Literal["none", "median"] = "none"
+    """Stop trials that are behind the median of the others at the same evaluation."""
+    at_once: int | None = None
+    """Trials side by side: 1 here, as many as there is room for on a cluster, if not given."""
+    run_dir: Path | None = None
+    """Folder of the sweep; sweeps/ALGORITHM-ENVIRONMENT if not given."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name, least in (("trials", 1), ("sampler_seed", 0)):
+            _require_at_least(self, name, least)
+        if self.at_once is not None:
+            _require_at_least(self, "at_once", 1)
+
+
 def _require_at_least(options: BackendOptions, name: str, least: int) -> None:
     require(options, name, lambda value: value >= least, f"at least {least}")
 

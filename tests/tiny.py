@@ -96,7 +96,7 @@ def start(command: str, *more: object, **options: object) -> subprocess.Popen:
 def installed(site: Path) -> dict[str, str]:
     """The environment of processes that find the toy as a package, in a folder made for it."""
     described = site / "toy-1.0.dist-info"
-    described.mkdir()
+    described.mkdir(parents=True)
     (described / "METADATA").write_text("Metadata-Version: 2.1\nName: toy\nVersion: 1.0\n")
     (described / "entry_points.txt").write_text("[swarmfield.environments]\ntoy = toy:ENTRY\n")
     tests = str(Path(__file__).parent)

@@ -6,6 +6,7 @@ import os
 import runpy
 import shutil
 import uuid
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -209,7 +210,10 @@ def _connect(ray: Any, address: str) -> None:
         )
     alone = {"include_dashboard": False} if address == "local" else {}
     try:
-        ray.init(address=address, log_to_driver=False, logging_level="ERROR", **alone)
+        # Processes that Ray forks become other programs at once, whatever JAX's threads hold.
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", r"os\.fork\(\) was called", RuntimeWarning)
+            ray.init(address=address, log_to_driver=False, logging_level="ERROR", **alone)
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:
         raise SwarmfieldError(
             f"The Ray cluster {address} cannot be joined ({_first_line(error)}); check that it "

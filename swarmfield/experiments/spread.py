@@ -14,7 +14,7 @@ from swarmfield.experiments.workers import Workers
 
 LOGS = "logs"
 STOPPED = "stopped; the same command goes on where this one was."
-_SECONDS_BETWEEN_LOOKS = 0.5
+SECONDS_BETWEEN_LOOKS = 0.5
 
 
 def on_cluster(root: Path, address: str | None, cpus_per_run: int, retries: int) -> Backend:
@@ -64,7 +64,7 @@ def work_off(crew: Crew, board: Board) -> None:
     """Go on until all is made; when interrupted, after saving."""
     try:
         while crew.unfinished:
-            crew.turn(_SECONDS_BETWEEN_LOOKS)
+            crew.turn(SECONDS_BETWEEN_LOOKS)
             board.refresh()
     except KeyboardInterrupt:
         crew.stop_all()

@@ -4,15 +4,19 @@ import re
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import tiny
 
+from swarmfield.command_options import SweepOptions
 from swarmfield.experiments import cluster, errand, runner
 from swarmfield.experiments.design import Arm, Budget, Experiment, Task
 from swarmfield.experiments.spread import on_cluster, train_by
+from swarmfield.experiments.sweep import results, search, study
+from swarmfield.experiments.sweep.plan import planned
 from swarmfield.training.json_files import read_object
 from swarmfield.types import SwarmfieldError
 
@@ -29,7 +33,9 @@ def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator:
     from ray.cluster_utils import Cluster
 
     environment = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
+        # Of JAX; what is forked here becomes another program at once.
+        warnings.filterwarnings("ignore", r"os\.fork\(\) was called", RuntimeWarning)
         for name, value in (environment | tiny.installed(tmp_path_factory.mktemp("site"))).items():
             patch.setenv(name, value)
         head = {"num_cpus": 1, "include_dashboard": False}
@@ -90,12 +96,12 @@ def summary(run: Path) -> dict:
 
 
 def test_a_failed_run_is_told(nodes, tmp_path: Path) -> None:
-    (planned, _) = runner.plan((EXPERIMENT,), "smoke", tmp_path)
-    planned.path.mkdir(parents=True)
-    (planned.path / "somebody's file").touch()
+    (run, _) = runner.plan((EXPERIMENT,), "smoke", tmp_path)
+    run.path.mkdir(parents=True)
+    (run.path / "somebody's file").touch()
     said: list[str] = []
-    failed = on_cluster(tmp_path, nodes.address, 1, 3)([planned], said.append)
-    assert failed == [str(planned.path)]
+    failed = on_cluster(tmp_path, nodes.address, 1, 3)([run], said.append)
+    assert failed == [str(run.path)]
     assert "failed: swarmfield: Run folder" in said[-1]
     assert "already exists and is not empty" in said[-1]
     assert said[-1].endswith("seed0.log")
@@ -105,7 +111,7 @@ def test_an_interrupted_experiment_takes_back_and_stops(
     nodes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As Ctrl-C does, when one run is being trained and others wait for room."""
-    planned = runner.plan((EXPERIMENT,), "smoke", tmp_path, "0:4")
+    runs = runner.plan((EXPERIMENT,), "smoke", tmp_path, "0:4")
     said: list[str] = []
 
     def interrupt(line: str) -> None:
@@ -117,9 +123,23 @@ def test_an_interrupted_experiment_takes_back_and_stops(
         cluster.joined(nodes.address, tmp_path, 1, said.append) as workers,
         pytest.raises(KeyboardInterrupt, match="the same command goes on"),
     ):
-        train_by(workers, planned, tmp_path, 3, interrupt)
+        train_by(workers, runs, tmp_path, 3, interrupt)
     assert [line for line in said if line.endswith(": stopped")]
     assert not any("failed" in line for line in said)
+
+
+def test_a_sweep_on_a_cluster(nodes, tmp_path: Path) -> None:
+    given = {"algo.gamma": "0.5,0.9"}
+    words = f"--env.num-agents 3 --num-envs 2 --opponent random --env-steps 240 {tiny.LEARNING}"
+    options = SweepOptions(run_dir=tmp_path, sampler="grid", trials=1)
+    sweep = planned("iql", "toy", words.split(), given, options)
+    tried = study.opened(sweep)
+    with cluster.joined(nodes.address, tmp_path, 1, lambda _: None) as workers:
+        search.run(sweep, tried, workers, lambda _: None)
+    (trial,) = results.results(sweep, tried)["trials"]
+    assert (trial["state"], trial["values"]) == ("finished", {"algo.gamma": "0.5"})
+    assert trial["score"] == trial["seed_scores"][0]
+    assert read_object(tmp_path / "trial-000" / "config.json")["algo"]["gamma"] == 0.5
 
 
 def test_machines_must_see_the_same_files(nodes, tmp_path: Path, monkeypatch) -> None:
