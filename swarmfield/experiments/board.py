@@ -14,6 +14,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from swarmfield.console import teller
 from swarmfield.experiments.crew import Standing, State
 from swarmfield.training.display import can_redraw
 
@@ -36,7 +37,8 @@ class Board:
     ) -> None:
         self._title = title
         self._standings = standings
-        self._say = say
+        # At once, also where output is kept back, as in a file that somebody watches.
+        self._say = teller(quiet=False) if say is print else say
         self._console = Console(highlight=False)
         self._is_live = say is print and can_redraw(self._console)
         self._live = Live(console=self._console, auto_refresh=False, get_renderable=self._table)

@@ -28,6 +28,7 @@ class Sweep(NamedTuple):
         searched: The others.
         seeds: Of each trial.
         env_steps: Of each trial.
+        evaluations: On the way of each trial.
         options: How is searched.
         folder: Where all of it is kept.
     """
@@ -38,6 +39,7 @@ class Sweep(NamedTuple):
     searched: tuple[Searched, ...]
     seeds: list[int]
     env_steps: int
+    evaluations: int
     options: SweepOptions
     folder: Path
 

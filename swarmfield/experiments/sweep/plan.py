@@ -57,7 +57,15 @@ def planned(
     folder = options.run_dir or Path("sweeps", f"{algorithm}-{environment.replace(':', '-')}")
     config = job.config
     return Sweep(
-        algorithm, environment, words, searched, config.seed_list, config.env_steps, options, folder
+        algorithm,
+        environment,
+        words,
+        searched,
+        config.seed_list,
+        config.env_steps,
+        config.evaluations,
+        options,
+        folder,
     )
 
 

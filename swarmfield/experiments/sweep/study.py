@@ -52,12 +52,21 @@ def opened(sweep: Sweep) -> Any:
         study_name="sweep",
         storage=optuna.storages.JournalStorage(backend),
         direction=options.direction,
-        pruner=optuna.pruners.MedianPruner() if options.pruner == "median" else None,
+        pruner=_pruner(sweep),
         load_if_exists=True,
     )
     if options.sampler == "grid":
         _write_down(sweep, study)
     return study
+
+
+def _pruner(sweep: Sweep) -> Any:
+    """What stops trials. Before the first quarter of training returns say little of the end."""
+    from optuna import pruners
+
+    if sweep.options.pruner == "none":
+        return pruners.NopPruner()
+    return pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=sweep.evaluations // 4)
 
 
 def _write_down(sweep: Sweep, study: Any) -> None:
