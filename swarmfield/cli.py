@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from swarmfield.command_line import parse, run_and_rest, runs_and_rest, take_config_file
+from swarmfield.command_line import parse, run_and_rest, runs_and_rest
 from swarmfield.command_options import (
     ChaosOptions,
     EvaluateOptions,
@@ -20,10 +20,11 @@ from swarmfield.command_options import (
     ReportOptions,
     ResumeOptions,
     ScriptedOptions,
+    SweepOptions,
 )
 from swarmfield.console import print_evaluations
 from swarmfield.options import suggest
-from swarmfield.registry import lookup, summaries
+from swarmfield.registry import summaries
 from swarmfield.types import SwarmfieldError
 
 BAD_INPUT, FAILED, INTERRUPTED = 2, 1, 130
@@ -93,16 +94,6 @@ def _version() -> int:
     return 0
 
 
-def _two_names(arguments: list[str]) -> tuple[str, str, list[str]]:
-    names = [word for word in arguments[:2] if not word.startswith("-")]
-    if len(names) < 2:
-        raise SwarmfieldError(
-            "train needs an algorithm and an environment first, such as "
-            "`swarmfield train mfq battle`; `swarmfield list` names them."
-        )
-    return names[0], names[1], arguments[2:]
-
-
 def _list(arguments: list[str]) -> None:
     from swarmfield.algorithms import ALGORITHMS
     from swarmfield.environments import ENVIRONMENTS, FAMILIES
@@ -128,36 +119,9 @@ def _list(arguments: list[str]) -> None:
 def _train(arguments: list[str]) -> None:
     from swarmfield.training.hosts import joined
     from swarmfield.training.runs import start
+    from swarmfield.training.train_options import job_of
 
-    start_and_report(start, _job_of(joined(arguments)))
-
-
-def _job_of(arguments: list[str]) -> Any:
-    from swarmfield.algorithms import ALGORITHMS
-    from swarmfield.environments import find, is_known
-    from swarmfield.training.config import Job, read_job
-    from swarmfield.training.train_options import parse_training
-
-    algorithm, environment, rest = _two_names(arguments)
-    if is_known(algorithm) and environment in ALGORITHMS:
-        raise SwarmfieldError(
-            f"The algorithm comes first: swarmfield train {environment} {algorithm}."
-        )
-    algo = lookup(ALGORITHMS, algorithm, "algorithm").config
-    env = find(environment).config
-    given, rest = take_config_file(rest)
-    default = None
-    if given is not None:
-        job = read_job(given)
-        if (job.algorithm, job.environment) != (algorithm, environment):
-            raise SwarmfieldError(
-                f"--config {given} is of {job.algorithm} in {job.environment}; train these or "
-                f"choose a file of {algorithm} in {environment}."
-            )
-        default = job.config
-    program = f"swarmfield train {algorithm} {environment}"
-    config = parse_training(env, algo, rest, program, default)
-    return Job(algorithm, environment, config)
+    start_and_report(start, job_of(joined(arguments)))
 
 
 def start_and_report(function: Callable[[Any], Any], job: Any) -> None:
@@ -216,6 +180,12 @@ def _experiment(arguments: list[str]) -> None:
     from swarmfield.experiments import commands
 
     commands.experiment(arguments)
+
+
+def _sweep(arguments: list[str]) -> None:
+    from swarmfield.experiments import commands
+
+    commands.sweep(arguments)
 
 
 def _report(arguments: list[str]) -> None:
@@ -281,10 +251,15 @@ COMMANDS: dict[str, tuple[Callable[[list[str]], Any], str, Any]] = {
     ),
     "experiment": (
         _experiment,
-        f"NAME [--scale {_SCALES}] [--seeds FIRST:LAST]",
+        f"NAME [--scale {_SCALES}] [--seeds FIRST:LAST] [--backend local|ray]",
         ExperimentOptions,
     ),
     "report": (_report, f"NAME [--scale {_SCALES}] [--output DIR]", ReportOptions),
+    "sweep": (
+        _sweep,
+        "ALGORITHM ENVIRONMENT --search.X LOW:HIGH|A,B,C [options] [options of train]",
+        SweepOptions,
+    ),
     "bench": (_bench, "[options]", None),
 }
 """Of each command: what it does, how it is used, and its options or what to say of them."""

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from swarmfield.options import require
 from swarmfield.rule_options import Execution
+from swarmfield.types import SwarmfieldError
 
 
 @dataclass(frozen=True)
@@ -168,7 +170,30 @@ class PlotOptions:
 
 
 @dataclass(frozen=True)
-class ExperimentOptions:
+class BackendOptions:
+    """Where many runs are trained."""
+
+    backend: Literal["local", "ray"] = "local"
+    """Train runs here, one after the other, or many at once on a cluster of Ray."""
+    ray_address: str | None = None
+    """Of the cluster, HOST:PORT or auto; RAY_ADDRESS if not given, or else this machine alone."""
+    cpus_per_run: int = 1
+    """Processors that a run asks the cluster for, beside a GPU where there are any."""
+    retries: int = 3
+    """How often a run is tried again whose process was lost, without coming further."""
+
+    def __post_init__(self) -> None:
+        for name, least in (("cpus_per_run", 1), ("retries", 0)):
+            _require_at_least(self, name, least)
+        if self.ray_address is not None and self.backend != "ray":
+            raise SwarmfieldError(
+                f"--ray-address is {self.ray_address}, but --backend is {self.backend}; add "
+                "--backend ray."
+            )
+
+
+@dataclass(frozen=True)
+class ExperimentOptions(BackendOptions):
     """Options of running experiments."""
 
     scale: Literal["smoke", "laptop", "paper"] = "laptop"
@@ -177,6 +202,41 @@ class ExperimentOptions:
     """Seeds such as 5:10 (5 to 9), which need another --root; the scale's if not given."""
     root: Path = Path("experiments")
     """Folder of all experiments' runs; what is there already is kept."""
+
+
+@dataclass(frozen=True)
+class SweepOptions(BackendOptions):
+    """Options of a search for good options, beside --search.X and those of train."""
+
+    trials: int = 20
+    """Combinations to be tried; of a grid, at most so many."""
+    metric: str = "evaluation/learner/return_mean"
+    """What is to be good: a figure of the learner's or the opponent's evaluation."""
+    direction: Literal["maximize", "minimize"] = "maximize"
+    """Whether more of it is better, or less."""
+    score: Literal["iqm", "mean"] = "iqm"
+    """What all --seeds together come to: their interquartile mean, or their mean."""
+    sampler: Literal["tpe", "random", "grid"] = "tpe"
+    """Look where it was good so far, anywhere, or try all combinations in turn."""
+    sampler_seed: int = 0
+    """Decides what is tried, together with what was tried before."""
+    pruner: Literal["none", "median"] = "none"
+    """Stop trials that are behind the median of the others at the same evaluation."""
+    at_once: int | None = None
+    """Trials side by side: 1 here, as many as there is room for on a cluster, if not given."""
+    run_dir: Path | None = None
+    """Folder of the sweep; sweeps/ALGORITHM-ENVIRONMENT if not given."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name, least in (("trials", 1), ("sampler_seed", 0)):
+            _require_at_least(self, name, least)
+        if self.at_once is not None:
+            _require_at_least(self, "at_once", 1)
+
+
+def _require_at_least(options: BackendOptions, name: str, least: int) -> None:
+    require(options, name, lambda value: value >= least, f"at least {least}")
 
 
 @dataclass(frozen=True)

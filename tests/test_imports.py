@@ -25,7 +25,18 @@ LAYERS = {
     "": 4,
 }
 COMPONENT = 1
-HEAVY = ("matplotlib", "orbax", "tensorboardX", "magent2", "torch", "ott", "imageio", "jaxmarl")
+HEAVY = [
+    "matplotlib",
+    "orbax",
+    "tensorboardX",
+    "magent2",
+    "torch",
+    "ott",
+    "imageio",
+    "jaxmarl",
+    "ray",
+    "optuna",
+]
 
 
 def module_name(path: Path, root: Path) -> str:

@@ -17,14 +17,13 @@ from typing import NamedTuple
 
 import jax
 from jax.experimental.compilation_cache import compilation_cache
-from toy import Toy, ToyConfig
+from toy import ENTRY
 
 from swarmfield import cli
 from swarmfield.environments import ENVIRONMENTS
-from swarmfield.registry import Entry
 from swarmfield.training import arrays, checkpoint
 
-ENVIRONMENTS.setdefault("toy", Entry(ToyConfig, Toy, "a test"))
+ENVIRONMENTS.setdefault("toy", ENTRY)
 
 LEARNING = "--algo.batch-size 32 --algo.warmup 0 --algo.capacity 2000 --evaluation-episodes 2"
 BATTLE = f"train mfq battle --env.map-size 12 --env.max-steps 20 --num-envs 2 {LEARNING}"
@@ -92,6 +91,22 @@ def start(command: str, *more: object, **options: object) -> subprocess.Popen:
     words = [sys.executable, "-c", _PROGRAM, *command.split(), *map(str, more)]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
     return subprocess.Popen(words, env=environment, text=True, **pipes)
+
+
+def installed(site: Path) -> dict[str, str]:
+    """The environment of processes that find the toy as a package, in a folder made for it."""
+    described = site / "toy-1.0.dist-info"
+    described.mkdir(parents=True)
+    (described / "METADATA").write_text("Metadata-Version: 2.1\nName: toy\nVersion: 1.0\n")
+    (described / "entry_points.txt").write_text("[swarmfield.environments]\ntoy = toy:ENTRY\n")
+    tests = str(Path(__file__).parent)
+    paths = filter(None, [str(site), tests, os.environ.get("PYTHONPATH")])
+    return {
+        "PYTHONPATH": os.pathsep.join(paths),
+        "JAX_COMPILATION_CACHE_DIR": _CACHE,
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+    }
 
 
 @functools.cache

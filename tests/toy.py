@@ -13,6 +13,7 @@ import numpy as np
 
 from swarmfield.algorithms import ALGORITHMS
 from swarmfield.environments.wrappers import AutoReset
+from swarmfield.registry import Entry
 from swarmfield.training import program as loop
 from swarmfield.training.matchup import Policy, policy_of, random_policy, sides_of
 from swarmfield.training.practice import Practice
@@ -145,6 +146,9 @@ class Toy:
         n = 2 * self.num_agents
         ones = jnp.ones(n)
         return Scene(jnp.zeros((n, 2)), jnp.ones(n, bool), ones, jnp.ones(n, jnp.int32), None)
+
+
+ENTRY = Entry(ToyConfig, Toy, "a test")
 
 
 class Posts(Toy):

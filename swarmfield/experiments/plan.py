@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,6 +13,7 @@ from swarmfield.experiments.design import Arm, Budget, Options, Scale, Task
 from swarmfield.options import spelled
 from swarmfield.training.config import Job, make_job, parse_seeds
 from swarmfield.training.matchup import sides_of
+from swarmfield.training.run_folder import RunFolder
 
 
 class PlannedRun(NamedTuple):
@@ -74,6 +75,18 @@ def enemies_of(task: Task, scale: Scale, root: Path) -> list[PlannedRun]:
     budget = budget._replace(env_steps=budget.enemy_steps or budget.env_steps)
     folder = folder_of(task, task.enemy, scale, root)
     return [_run(task, task.enemy, budget, folder, "0:1", task.opponent)]
+
+
+def needs_of(planned: Sequence[PlannedRun]) -> dict[Path, Path]:
+    """Of runs against an opponent that is trained first: the folder of that one's run."""
+    paths = {str(one.path): one.path for one in planned}
+    opponents = {one.path: paths.get(str(one.job.config.opponent)) for one in planned}
+    return {path: opponent for path, opponent in opponents.items() if opponent is not None}
+
+
+def missing_of(path: Path, command: list[str]) -> list[str]:
+    """What makes a run, or what is missing of one that was stopped: arguments of `swarmfield`."""
+    return ["resume", str(path)] if RunFolder(path).config_file.exists() else command
 
 
 def folder_of(task: Task, arm: Arm, scale: Scale, root: Path) -> Path:

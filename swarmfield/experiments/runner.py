@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
-import subprocess
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from swarmfield.experiments.crowds import compare, uncompared
 from swarmfield.experiments.design import Experiment, Scale, Trial
+from swarmfield.experiments.local import Backend, train_here
 from swarmfield.experiments.plan import PlannedRun, enemies_of, runs_of
 from swarmfield.training import run_folder
 from swarmfield.training.config import Job, from_dict, to_dict
@@ -21,8 +19,6 @@ from swarmfield.training.player_names import named
 from swarmfield.training.setup import build_environment
 from swarmfield.types import SwarmfieldError
 
-INTERRUPTED = 130
-
 
 def run(
     experiments: Sequence[Experiment],
@@ -30,6 +26,7 @@ def run(
     root: Path,
     seeds: str | None = None,
     say: Callable[[str], None] = print,
+    backend: Backend = train_here,
 ) -> None:
     """Train and evaluate all that some experiments need.
 
@@ -42,6 +39,7 @@ def run(
         root: Folder of all experiments; runs lie in `SCALE/TASK/METHOD`.
         seeds: Such as `5:10`; the scale's from 0 on if not given.
         say: Is told what is being done.
+        backend: Where and in which order runs are trained; here, one after the other, if not given.
 
     Raises:
         SwarmfieldError: These are no seeds, or a run is there already that was trained with
@@ -49,12 +47,7 @@ def run(
         RuntimeError: Some runs failed; all others are made.
         KeyboardInterrupt: It was interrupted; the same call goes on.
     """
-    planned = plan(experiments, scale, root, seeds)
-    failed = []
-    for number, one in enumerate(planned, 1):
-        say(f"[{number}/{len(planned)}] {one.path}")
-        if not _train(one, say):
-            failed.append(str(one.path))
+    failed = backend(plan(experiments, scale, root, seeds), say)
     for experiment in experiments:
         for one, trial, seed in _untried(experiment, scale, root, seeds):
             say(f"{one.path}, seed {seed}: {trial.name}")
@@ -118,33 +111,6 @@ def _require_same(one: PlannedRun) -> None:
                 f"{one.path} was trained with {name} {there[name]}, but {wanted[name]} is wanted; "
                 "choose another --root, or move that folder away."
             )
-
-
-def _train(one: PlannedRun, say: Callable[[str], None]) -> bool:
-    """Make a run, or what is missing of it; whether it is finished then."""
-    folder = run_folder.RunFolder(one.path)
-    if folder.summary_file.exists():
-        say("  is there already")
-        return True
-    command = one.command
-    if folder.config_file.exists():
-        command = ["resume", str(one.path)]
-    say(f"  swarmfield {shlex.join(command)}")
-    code = _call([sys.executable, "-m", "swarmfield", *command])
-    if code == INTERRUPTED:
-        raise KeyboardInterrupt("stopped; the same command goes on where this one was.")
-    return code == 0
-
-
-def _call(command: list[str]) -> int:
-    """A command's exit code; when interrupted, it may save before it stops."""
-    process = subprocess.Popen(command)
-    try:
-        return process.wait()
-    except KeyboardInterrupt:
-        # The terminal has told the process too.
-        process.wait()
-        return INTERRUPTED
 
 
 def _untried(

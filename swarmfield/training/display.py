@@ -50,7 +50,7 @@ class Display:
         self._stopped = threading.Event()
         self._ticker = threading.Thread(target=self._tick, daemon=True)
         self._console = Console(file=self._stream, highlight=False)
-        self._is_live = not quiet and _can_redraw(self._console)
+        self._is_live = not quiet and can_redraw(self._console)
         # Not refreshed by rich itself: if the terminal fails, its thread prints a traceback.
         self._live = Live(console=self._console, auto_refresh=False, get_renderable=self._panel)
 
@@ -117,7 +117,7 @@ class Display:
             self._stream.flush()
 
 
-def _can_redraw(console: Console) -> bool:
+def can_redraw(console: Console) -> bool:
     """Whether it is a terminal that can move its cursor and spells bars and arrows."""
     speaks_unicode = console.encoding.lower().startswith("utf")
     return console.is_terminal and not console.is_dumb_terminal and speaks_unicode

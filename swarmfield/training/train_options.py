@@ -6,10 +6,58 @@ import dataclasses
 from typing import Any
 
 from swarmfield.algorithms import ALGORITHMS
-from swarmfield.command_line import parse, value_of, without
-from swarmfield.training.config import TrainConfig
+from swarmfield.command_line import parse, take_config_file, value_of, without
+from swarmfield.environments import find, is_known
+from swarmfield.registry import lookup
+from swarmfield.training.config import Job, TrainConfig, read_job
 from swarmfield.training.opponent_options import OPPONENTS, NoOptions, told_of_opponent
 from swarmfield.types import SwarmfieldError
+
+
+def two_names(arguments: list[str], command: str = "train") -> tuple[str, str, list[str]]:
+    """The algorithm and the environment, which come first, and the other arguments.
+
+    Raises:
+        SwarmfieldError: One is missing.
+    """
+    names = [word for word in arguments[:2] if not word.startswith("-")]
+    if len(names) < 2:
+        raise SwarmfieldError(
+            f"{command} needs an algorithm and an environment first, such as "
+            f"`swarmfield {command} mfq battle`; `swarmfield list` names them."
+        )
+    return names[0], names[1], arguments[2:]
+
+
+def job_of(arguments: list[str]) -> Job:
+    """What is asked for on the command line of `train`.
+
+    Args:
+        arguments: The algorithm, the environment, and options.
+
+    Raises:
+        SwarmfieldError: A name, an option or a value is not known or not allowed.
+    """
+    algorithm, environment, rest = two_names(arguments)
+    if is_known(algorithm) and environment in ALGORITHMS:
+        raise SwarmfieldError(
+            f"The algorithm comes first: swarmfield train {environment} {algorithm}."
+        )
+    algo = lookup(ALGORITHMS, algorithm, "algorithm").config
+    env = find(environment).config
+    given, rest = take_config_file(rest)
+    default = None
+    if given is not None:
+        job = read_job(given)
+        if (job.algorithm, job.environment) != (algorithm, environment):
+            raise SwarmfieldError(
+                f"--config {given} is of {job.algorithm} in {job.environment}; train these or "
+                f"choose a file of {algorithm} in {environment}."
+            )
+        default = job.config
+    program = f"swarmfield train {algorithm} {environment}"
+    config = parse_training(env, algo, rest, program, default)
+    return Job(algorithm, environment, config)
 
 
 def parse_training(env: type, algo: type, arguments: list[str], program: str, default: Any) -> Any:

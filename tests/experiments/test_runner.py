@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import tiny
 
-from swarmfield.experiments import EXPERIMENTS, find, runner
+from swarmfield.experiments import EXPERIMENTS, find, local, runner
 from swarmfield.experiments.bmf_tasks import AC, COST
 from swarmfield.experiments.plan import runs_of
 from swarmfield.experiments.runner import plan, reports_of
@@ -31,7 +31,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
         commands.append(command[command.index("swarmfield") + 1 :])
         return code_of(commands[-1])
 
-    monkeypatch.setattr(runner, "_call", call)
+    monkeypatch.setattr(local, "_call", call)
     return commands
 
 

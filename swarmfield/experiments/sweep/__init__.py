@@ -1,0 +1,1 @@
+"""A search for good options of training, by Optuna."""
