@@ -14,8 +14,11 @@ import swarmfield
 from swarmfield import cli
 from swarmfield.algorithms import ALGORITHMS
 from swarmfield.command_line import parse, without
+from swarmfield.command_options import SweepOptions
 from swarmfield.environments import ENVIRONMENTS
+from swarmfield.experiments.sweep.space import take_own, take_searched
 from swarmfield.options import spelled
+from swarmfield.training.train_options import job_of
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -113,7 +116,12 @@ def check_command(words: list[str]) -> None:
         return
     if name == "train":
         rest = [word for word in rest if word != "--help"]
-        cli._job_of(without_hosts(rest))
+        job_of(without_hosts(rest))
+        return
+    if name == "sweep":
+        own, rest = take_own(SweepOptions, rest[2:])
+        parse(SweepOptions, own, name)
+        job_of([*words[1:3], *take_searched(rest)[1]])
         return
     _, _, options = cli.COMMANDS[name]
     first = next((i for i, word in enumerate(rest) if word.startswith("--")), len(rest))
