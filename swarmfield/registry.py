@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from dataclasses import MISSING, fields, is_dataclass
 from functools import cached_property
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, NamedTuple
@@ -52,7 +53,15 @@ class Registry(MutableMapping[str, Entry]):
     @cached_property
     def _found(self) -> dict[str, EntryPoint]:
         """What other packages bring."""
-        every = {point.name: point for point in entry_points(group=self.group)}
+        every: dict[str, EntryPoint] = {}
+        for point in entry_points(group=self.group):
+            first = every.setdefault(point.name, point)
+            if first.value != point.value:
+                warnings.warn(
+                    f"{_origin(first)} and {_origin(point)} both bring an {self.what} named "
+                    f"{point.name!r}; the first is taken: remove one of them.",
+                    stacklevel=3,
+                )
         for name in every.keys() & self._entries.keys():
             warnings.warn(
                 f"{_origin(every.pop(name))} brings an {self.what} named {name!r}, which there is "
@@ -101,7 +110,19 @@ def _loaded(point: EntryPoint, what: str) -> Entry:
             f"{where} is {type(entry).__name__} at {point.value}, but must be a "
             "swarmfield.registry.Entry; mend that package or remove it."
         )
+    if not is_dataclass(entry.config) or not _have_defaults(entry.config):
+        raise SwarmfieldError(
+            f"{where} has the config {entry.config!r}, but must have a frozen dataclass whose "
+            "fields all have defaults; mend that package or remove it."
+        )
     return entry
+
+
+def _have_defaults(config: Any) -> bool:
+    return all(
+        field.default is not MISSING or field.default_factory is not MISSING
+        for field in fields(config)
+    )
 
 
 def _origin(point: EntryPoint) -> str:

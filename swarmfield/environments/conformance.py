@@ -13,9 +13,11 @@ from jaxtyping import Array, Bool
 
 from swarmfield.environments.guarantees import (
     check_description,
+    check_interface,
     check_life,
     check_limit,
     check_reset,
+    check_traceable,
     require,
 )
 from swarmfield.types import (
@@ -77,7 +79,11 @@ def check_environment(environment: Environment, key: PRNGKey, num_steps: int = 3
         >>> from swarmfield.environments import make
         >>> check_environment(make("battle", map_size=12), jax.random.key(0), num_steps=2)
     """
+    check_interface(environment)
     check_description(environment)
+    begun = check_traceable("reset", environment.reset, key)
+    actions = jax.eval_shape(partial(_joint_actions, environment), begun[1], key)
+    check_traceable("step", environment.step, key, begun[0], actions)
     compiled = _Compiled(environment, jax.jit(environment.reset), jax.jit(environment.step))
     key_play, key_batch = jax.random.split(key)
     moments = list(_play(compiled, key_play, num_steps))

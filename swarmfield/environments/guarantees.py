@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -26,6 +27,46 @@ def require(holds: Any, sentence: str) -> None:
     """Refuse with a sentence unless everything holds."""
     if not bool(np.all(holds)):
         raise SwarmfieldError(sentence)
+
+
+def check_interface(environment: Any) -> None:
+    """It has everything that an environment has."""
+    lacks = [name for name in _PARTS if not hasattr(environment, name)]
+    require(
+        not lacks and not isinstance(environment, type),
+        f"{environment!r} is no environment (it lacks {', '.join(lacks) or 'an instance'}): give "
+        "what the class returns, with all that `swarmfield.types.Environment` lists.",
+    )
+
+
+_PARTS = (
+    *("name", "teams", "sides", "interchangeable", "max_steps", "extent", "description"),
+    *("reset", "step", "observe", "unpack", "scene"),
+)
+
+
+def check_traceable(what: str, function: Callable[..., Any], *arguments: Any) -> Any:
+    """It can be compiled, and returns a state and timesteps.
+
+    Returns:
+        Shapes of both.
+    """
+    try:
+        found = jax.eval_shape(function, *arguments)
+    except SwarmfieldError:
+        raise
+    except Exception as error:
+        reason = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
+        raise SwarmfieldError(
+            f"{what} cannot be compiled ({reason}): compute with jax.numpy on its arguments alone, "
+            "and choose by jnp.where, not by `if`."
+        ) from error
+    pair = isinstance(found, tuple) and len(found) == 2 and isinstance(found[1], Mapping)
+    require(
+        pair and all(isinstance(each, Timestep) for each in found[1].values()),
+        f"{what} must return the state and a dictionary with a Timestep of each team.",
+    )
+    return found
 
 
 def check_description(environment: Environment) -> None:

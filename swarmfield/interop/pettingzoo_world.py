@@ -12,7 +12,9 @@ from swarmfield.environments.hosted import HostTimestep
 from swarmfield.interop.pettingzoo_agents import Agents
 
 ALIVE = "alive"
-"""The only measure there is: how many of a team live."""
+"""The only measure there is: how many of a team live, or took part in the step that ended the game.
+
+There everybody is terminated, whoever won."""
 
 Places = Mapping[str, Num[np.ndarray, "2"]]
 """Where agents are, by name."""
@@ -108,6 +110,7 @@ class PettingZooWorld:
             reward=np.where(acted, _row(agents, answer.rewards, np.float32), np.float32(0)),
             terminated=terminated,
             truncated=truncated,
+            num_alive=int((alive if living or truncated else acted).sum()),
         )
 
     def close(self) -> None:
@@ -189,8 +192,9 @@ def _timestep(
     reward: Float[np.ndarray, " N"],
     terminated: Bool[np.ndarray, " N"],
     truncated: bool,
+    num_alive: int | None = None,
 ) -> HostTimestep:
-    """A team's timestep."""
+    """A team's timestep; so many live as are alive, if not said otherwise."""
     return HostTimestep(
         own=seen,
         first=np.array(first),
@@ -202,5 +206,5 @@ def _timestep(
         reward=reward,
         terminated=terminated,
         truncated=np.array(truncated),
-        measures={ALIVE: np.array(alive.sum(), np.float32)},
+        measures={ALIVE: np.array(alive.sum() if num_alive is None else num_alive, np.float32)},
     )

@@ -4,8 +4,9 @@ import dataclasses
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
-from toy import SMALL_WORLDS, Toy, ToyConfig
+from toy import NUM_ACTIONS, SMALL_WORLDS, Toy, ToyConfig, ToyState
 
 from swarmfield.environments import ENVIRONMENTS, make
 from swarmfield.environments.conformance import check_environment
@@ -90,3 +91,77 @@ class Uneven(Toy):
 def test_the_check_compares_with_the_specification(kind, message):
     with pytest.raises(SwarmfieldError, match=message):
         check_environment(kind(ToyConfig()), jax.random.key(0), num_steps=3)
+
+
+class Forgetful(Toy):
+    """What it pays depends on what Python counts."""
+
+    traced = 0
+
+    def step(self, key, state, actions):
+        self.traced += 1
+        state, timesteps = super().step(key, state, actions)
+        paid = {name: t.reward + self.traced * t.alive for name, t in timesteps.items()}
+        return state, {
+            name: dataclasses.replace(t, reward=paid[name]) for name, t in timesteps.items()
+        }
+
+
+class Drawn(Toy):
+    """It draws by NumPy."""
+
+    def reset(self, key):
+        state, timesteps = super().reset(key)
+        limit = jnp.int32(3 + np.random.default_rng().integers(10**6))
+        return dataclasses.replace(state, limit=limit), timesteps
+
+
+class Haunted(Toy):
+    """What the dead do decides what is shown in the step after."""
+
+    def step(self, key, state, actions):
+        dead = sum(jnp.sum(jnp.where(self.alive, 0, chosen)) for chosen in actions.values())
+        shown = ((state.shown + (dead % 4).astype(jnp.uint8)) % NUM_ACTIONS).astype(jnp.uint8)
+        chosen = jnp.stack([actions["left"], actions["right"]]).astype(jnp.uint8)
+        reward = ((chosen == state.shown) & self.alive[None]).astype(jnp.float32)
+        state = ToyState(shown, state.time + 1, state.limit, state.score + reward.sum(1))
+        timesteps = self._timesteps(state, chosen, reward)
+        blind = {"shown": jnp.zeros(self.num_agents, jnp.uint8)}  # nobody sees it at once
+        return state, {n: dataclasses.replace(t, own=blind) for n, t in timesteps.items()}
+
+
+class Branching(Toy):
+    def step(self, key, state, actions):
+        if state.time > 3:
+            state = dataclasses.replace(state, time=state.time * 0)
+        return super().step(key, state, actions)
+
+
+class Bare(Toy):
+    def reset(self, key):
+        return super().reset(key)[1]
+
+
+class Lacking:
+    name = "lacking"
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        (Forgetful, "not on NumPy's randomness nor on anything that Python keeps"),
+        (Drawn, "not on NumPy's randomness nor on anything that Python keeps"),
+        (Haunted, "the actions of the dead change what happens"),
+        (Branching, "step cannot be compiled .*choose by jnp.where, not by `if`"),
+        (Bare, "reset must return the state and a dictionary"),
+    ],
+)
+def test_worlds_that_are_no_functions_are_found(kind, message):
+    with pytest.raises(SwarmfieldError, match=message):
+        check_environment(kind(ToyConfig(num_dead=2)), jax.random.key(0), num_steps=6)
+
+
+@pytest.mark.parametrize("what", [Lacking(), Toy, 3])
+def test_what_is_no_environment_is_told(what):
+    with pytest.raises((SwarmfieldError, TypeError), match=r"no environment|Type-check"):
+        check_environment(what, jax.random.key(0))

@@ -118,6 +118,17 @@ def test_who_is_gone_while_others_play_on_is_terminated():
     assert not last["red"].truncated.any()
 
 
+class Won(Scripted):
+    story = ((["red_0", "red_1", "blue_0"], [], []), ([], ["red_0", "red_1", "blue_0"], []))
+
+
+def test_who_took_part_in_the_last_step_of_a_game_is_counted():
+    *_, last = played(scripted(Won), 2, ACTIONS)
+    assert last["red"].terminated.all()
+    assert not last["red"].alive.any()
+    assert float(last["red"].measures["alive"][0]) == 2
+
+
 def test_worlds_that_are_over_begin_anew_only_with_seeds():
     worlds = Worlds(scripted(), 2)
     worlds.begin(np.array([1, 2], np.uint32))
