@@ -26,6 +26,8 @@ from swarmfield.types import SwarmfieldError
 NOTHING = "-"
 _PANELS = 3
 _FEWEST_SIZES = 2
+_SHARED = "shared_return"
+"""What all agents of a team earn together, where each of them is paid the same."""
 _DIFFERENCE = "return/difference"
 
 
@@ -206,6 +208,9 @@ def _measures(experiment: Experiment) -> dict[str, str]:
     exploring = {"Return while exploring": "return/learner"}
     if any(column.key.startswith(AGAINST) for column in experiment.columns):
         exploring = {"Ahead while exploring": _DIFFERENCE}
+    if any(column.key == _SHARED for column in experiment.columns):
+        # Who acts for a crowd earns it once, who act alone each of them.
+        exploring = {}
     return dict(list({**exploring, **greedy}.items())[:_PANELS])
 
 

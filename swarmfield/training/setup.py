@@ -12,6 +12,7 @@ import jax
 
 from swarmfield.algorithms import ALGORITHMS
 from swarmfield.environments import find
+from swarmfield.environments.guarantees import check_interface
 from swarmfield.environments.hosted import HostedEnvironment
 from swarmfield.environments.wrappers import AutoReset
 from swarmfield.options import typed
@@ -56,6 +57,7 @@ def build_environment(job: Job, overrides: Mapping[str, Any] | None = None) -> E
     """The job's environment, with some options changed."""
     _require_device()
     environment = find(job.environment).build(environment_options(job, overrides))
+    check_interface(environment)
     if not ALGORITHMS[job.algorithm].controls:
         return environment
     return controlled(environment, job.config.algo, job.algorithm)
