@@ -11,6 +11,7 @@ from swarmfield.training.play import duel, evaluate
 from swarmfield.training.player import Player, load
 from swarmfield.training.policy_file import write_policy
 from swarmfield.training.recording import write_replay
+from swarmfield.training.run_file import write_run
 from swarmfield.training.runs import Run, resume, train
 from swarmfield.training.scripted import scripted
 from swarmfield.training.trajectories import write_trajectories
@@ -35,5 +36,6 @@ __all__ = [
     "train",
     "write_policy",
     "write_replay",
+    "write_run",
     "write_trajectories",
 ]

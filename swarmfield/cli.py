@@ -98,12 +98,14 @@ def _list(arguments: list[str]) -> None:
     from swarmfield.algorithms import ALGORITHMS
     from swarmfield.environments import ENVIRONMENTS, FAMILIES
     from swarmfield.experiments import EXPERIMENTS
+    from swarmfield.training.archive import summaries_of_pretrained
 
     families = {f"{name}:NAME": family.summary for name, family in FAMILIES.items()}
     kinds: dict[str, dict[str, str]] = {
         "environments": summaries(ENVIRONMENTS) | families,
         "algorithms": summaries(ALGORITHMS),
         "experiments": {name: each.title for name, each in EXPERIMENTS.items()},
+        "pretrained": summaries_of_pretrained(),
     }
     for kind in arguments:
         if kind not in kinds:
@@ -113,7 +115,7 @@ def _list(arguments: list[str]) -> None:
     for kind in arguments or kinds:
         print(kind)
         for name, summary in kinds[kind].items():
-            print(f"  {name:<22}{summary}")
+            print(f"  {name + '  ':<22}{summary}")
 
 
 def _train(arguments: list[str]) -> None:

@@ -103,6 +103,14 @@ class GameOptions:
 
 
 @dataclass(frozen=True)
+class RunFileOptions:
+    """Options of a run as one file."""
+
+    output: Path | None = None
+    """File to write; run.zip in the run's folder if not given."""
+
+
+@dataclass(frozen=True)
 class PolicyOptions:
     """Options of a policy's programs."""
 

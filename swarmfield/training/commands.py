@@ -17,6 +17,7 @@ from swarmfield.command_options import (
     MarlEvalOptions,
     PlayOptions,
     PolicyOptions,
+    RunFileOptions,
     ScriptedOptions,
     TrajectoryOptions,
 )
@@ -33,6 +34,7 @@ from swarmfield.training.entrants import folders_of
 from swarmfield.training.marl_eval import marl_eval
 from swarmfield.training.player_names import named
 from swarmfield.training.policy_file import write_policy
+from swarmfield.training.run_file import write_run
 from swarmfield.training.standings import cross_table, rating_table
 from swarmfield.training.trajectories import write_trajectories
 from swarmfield.types import SwarmfieldError
@@ -130,6 +132,7 @@ def export(arguments: list[str]) -> None:
 
 
 _EXPORTS: dict[str, tuple[type, Callable[..., Path]]] = {
+    "run": (RunFileOptions, write_run),
     "policy": (PolicyOptions, write_policy),
     "trajectories": (TrajectoryOptions, write_trajectories),
     "marl-eval": (MarlEvalOptions, marl_eval),

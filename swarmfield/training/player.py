@@ -184,6 +184,7 @@ def load_seeds(
     for seed in seeds or ():
         if seed not in trained:
             raise SwarmfieldError(f"Run {path} has no seed {seed!r}; choose one of {trained}.")
+    which = "best" if folder.is_archived else which
     newest = _newest(folder.best if which == "best" else folder.checkpoints)
     stacked, env_steps = _restore_policy(job, newest, which, is_opponent)
     for seed in trained if seeds is None else seeds:

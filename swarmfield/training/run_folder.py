@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from swarmfield.training import hosts
+from swarmfield.training.archive import unpacked
 from swarmfield.training.json_files import read_object, reason_of, to_json, write_json
 from swarmfield.training.player_names import OPPONENT, named
 from swarmfield.types import SwarmfieldError
@@ -48,6 +49,12 @@ class RunFolder:
     def best(self) -> Path:
         """Folder of the checkpoint that did best in evaluation."""
         return self.checkpoints / "best"
+
+    @property
+    def is_archived(self) -> bool:
+        """Whether the best policies are all that there is of it to load."""
+        there = list(self.checkpoints.iterdir()) if self.best.is_dir() else []
+        return bool(there) and not any(each.name.isdigit() for each in there)
 
     @property
     def events(self) -> Path:
@@ -214,12 +221,12 @@ def _is_used(folder: RunFolder) -> bool:
 
 
 def open_existing(path: Path) -> RunFolder:
-    """Open the folder of a run that was started before.
+    """Open the folder of a run that was started before, or what an archive of it is unpacked to.
 
     Raises:
         SwarmfieldError: There is no folder, or no run in it.
     """
-    folder = RunFolder(Path(path))
+    folder = RunFolder(unpacked(Path(path)))
     run, is_opponent = named(path)
     if is_opponent:
         raise SwarmfieldError(

@@ -148,6 +148,11 @@ def resume(
         SwarmfieldError: If the folder holds no run, or `env_steps` is not possible.
     """
     folder = run_folder.open_existing(Path(path))
+    if folder.is_archived:
+        raise SwarmfieldError(
+            f"{path} holds policies alone and cannot be trained on; train anew by the options in "
+            f"{folder.config_file}."
+        )
     plain = folder.read_config()
     job = from_dict(plain)
     if devices is not None:

@@ -13,7 +13,7 @@ import tiny
 from jax import export
 
 import swarmfield as sf
-from swarmfield.training import trajectories
+from swarmfield.training import archive, trajectories
 from swarmfield.types import SwarmfieldError
 
 
@@ -22,10 +22,10 @@ def test_a_policy_needs_nothing_but_jax(command: str, tmp_path: Path) -> None:
     """Its programs act as the run does, to the end of an episode."""
     run, file = tiny.finished(command), tmp_path / "policy.zip"
     assert tiny.swarmfield(f"export policy {run} --output {file}").out == f"{file}\n"
-    with zipfile.ZipFile(file) as archive:
-        told = json.loads(archive.read("policy.json"))
+    with zipfile.ZipFile(file) as parts:
+        told = json.loads(parts.read("policy.json"))
         begin, act = (
-            export.deserialize(bytearray(archive.read(f"{name}.stablehlo")))
+            export.deserialize(bytearray(parts.read(f"{name}.stablehlo")))
             for name in ("begin", "act")
         )
     player = sf.load(run)
@@ -184,9 +184,61 @@ def test_a_default_name_says_whose_policy_it_is() -> None:
     assert (about["which"], about["seed"], about["explore"]) == ("best", 0, 0.5)
 
 
-def test_there_are_three_exports() -> None:
+def test_there_are_four_exports() -> None:
     assert "did you mean 'policy'?" in tiny.swarmfield("export polcy runs/x").err
     assert (
-        "export needs one of policy, trajectories, marl-eval first" in tiny.swarmfield("export").err
+        "export needs one of run, policy, trajectories, marl-eval first"
+        in tiny.swarmfield("export").err
     )
     assert "--no-observations" in tiny.swarmfield("export trajectories --help").out
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where archives are unpacked to."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "swarmfield"
+
+
+def test_a_run_as_a_file_is_played_as_its_best_policy_is(tmp_path: Path, cache: Path) -> None:
+    run, file = tiny.finished(tiny.TOY_RUN), tmp_path / "toy.zip"
+    assert tiny.swarmfield(f"export run {run} --output {file}").out == f"{file}\n"
+    original, player = sf.load(run, which="best"), sf.load(file)
+    assert (player.env_steps, player.seed) == (original.env_steps, original.seed)
+    pairs = zip(*(jax.tree.leaves(x.parameters) for x in (player, original)), strict=True)
+    assert all(np.array_equal(ours, theirs) for ours, theirs in pairs)
+    reports = [sf.evaluate(x, which="best", episodes=4)["learner"] for x in (file, run)]
+    assert reports[0] == reports[1]
+    assert len(list(cache.iterdir())) == 1
+    with pytest.raises(SwarmfieldError, match="holds policies alone and cannot be trained on"):
+        sf.resume(file, env_steps=10**6)
+
+
+def test_a_file_that_holds_no_run_is_refused(tmp_path: Path, cache: Path) -> None:
+    (tmp_path / "text.zip").write_text("no archive")
+    with zipfile.ZipFile(tmp_path / "other.zip", "w") as other:
+        other.writestr("readme.txt", "no run")
+    for name in ("text.zip", "other.zip"):
+        with pytest.raises(SwarmfieldError, match=f"{name} holds no run; give what"):
+            sf.load(tmp_path / name)
+    with pytest.raises(SwarmfieldError, match="no run pretrained:formatio; did you mean"):
+        sf.load("pretrained:formatio")
+    assert not cache.exists()
+
+
+def test_what_was_not_evaluated_has_no_file(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(tiny.finished(tiny.TOY_RUN), run)
+    shutil.rmtree(run / "checkpoints" / "best")
+    with pytest.raises(SwarmfieldError, match="has no best policy"):
+        sf.write_run(run)
+
+
+@pytest.mark.parametrize("name", archive.pretrained())
+def test_every_pretrained_run_acts(name: str, cache: Path) -> None:
+    player = sf.load(f"pretrained:{name}", seed=1, env={"num_agents": 20})
+    _, timesteps = jax.jit(player.environment.reset)(jax.random.key(0))
+    timestep = timesteps[player.team.name]
+    actions, _ = player.act(timestep, player.begin(timestep, jax.random.key(1)), jax.random.key(2))
+    assert jnp.isfinite(actions).all()
+    assert f"pretrained:{name}  " in tiny.swarmfield("list pretrained").out
