@@ -8,7 +8,7 @@ from swarmfield.environments import make
 from swarmfield.types import Environment, SwarmfieldError
 
 if TYPE_CHECKING:
-    from swarmfield.interop.parallel_env import SwarmfieldParallelEnv
+    from swarmfield.interop.as_pettingzoo import SwarmfieldParallelEnv
 
 
 def parallel_env(
@@ -26,7 +26,7 @@ def parallel_env(
             known or not allowed; or its actions are of several kinds at once.
     """
     try:
-        from swarmfield.interop.parallel_env import SwarmfieldParallelEnv
+        from swarmfield.interop.as_pettingzoo import SwarmfieldParallelEnv
     except ModuleNotFoundError as error:
         if error.name not in ("pettingzoo", "gymnasium"):
             raise

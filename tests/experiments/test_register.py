@@ -125,10 +125,10 @@ def test_everything_planned_can_be_built(scale) -> None:
 
 def test_a_printed_command_is_the_job() -> None:
     """What a reader types trains what the runner trains."""
-    from swarmfield.cli import _job_of
+    from swarmfield.training.train_options import job_of
 
     for one in plan(EVERY, "smoke", ROOT, "0:3"):
-        assert to_dict(_job_of(one.command[1:])) == to_dict(one.job)
+        assert to_dict(job_of(one.command[1:])) == to_dict(one.job)
 
 
 def test_options_of_a_scale_go_to_the_methods_that_have_them() -> None:

@@ -236,6 +236,14 @@ def test_it_can_be_sent_to_another_process():
 
 def test_pettingzoo_is_asked_for_where_it_is_missing(monkeypatch):
     monkeypatch.setitem(sys.modules, "pettingzoo", None)
-    monkeypatch.delitem(sys.modules, "swarmfield.interop.parallel_env", raising=False)
+    monkeypatch.delitem(sys.modules, "swarmfield.interop.as_pettingzoo", raising=False)
     with pytest.raises(SwarmfieldError, match=r"pip install 'swarmfield\[interop\]'"):
         parallel_env("bar")
+
+
+def test_it_is_made_as_often_as_one_likes():
+    """The module that holds the class must not take the place of what makes one."""
+    import swarmfield.interop
+
+    for _ in range(2):
+        assert swarmfield.interop.parallel_env("bar", num_agents=3).possible_agents
