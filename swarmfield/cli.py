@@ -208,8 +208,9 @@ _TRAIN_HELP = (
 )
 
 _EXPORT_HELP = (
-    "What a run learned as programs that need JAX alone, its episodes as NumPy arrays, or runs'\n"
-    "evaluations for marl-eval; `swarmfield export policy RUN --help` lists the options of one."
+    "A run as one small file, what it learned as programs that need JAX alone, its episodes as\n"
+    "NumPy arrays, or runs' evaluations for marl-eval; `swarmfield export policy RUN --help` lists\n"
+    "the options of one."
 )
 
 _SCALES = "smoke|laptop|paper"
@@ -248,7 +249,7 @@ COMMANDS: dict[str, tuple[Callable[[list[str]], Any], str, Any]] = {
     "plot": (_plot, "RUN [RUN ...] [--output FILE]", PlotOptions),
     "export": (
         _of_training("export"),
-        "policy|trajectories|marl-eval RUN [RUN ...] [--output FILE] [options]",
+        "run|policy|trajectories|marl-eval RUN [RUN ...] [--output FILE] [options]",
         _EXPORT_HELP,
     ),
     "experiment": (

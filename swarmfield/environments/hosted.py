@@ -16,11 +16,11 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Integer, Num, Shaped, UInt32
 
 from swarmfield.types import (
+    Environment,
     Observation,
     PRNGKey,
     Scene,
     SwarmfieldError,
-    TeamSpec,
     Timestep,
 )
 
@@ -69,20 +69,12 @@ class NotCompiledError(SwarmfieldError):
     """Something needs an environment as a part of a compiled program, and this one is none."""
 
 
-class HostedEnvironment(ABC):
+class HostedEnvironment(Environment, ABC):
     """An `Environment` whose worlds are stepped on the host.
 
     Everything that is fixed about it is as for any other; `reset` is what there is to know before
     a world has begun, and the first step of a session begins its episodes.
     """
-
-    name: str
-    teams: tuple[TeamSpec, ...]
-    sides: tuple[tuple[str, ...], ...]
-    interchangeable: bool
-    max_steps: int
-    extent: tuple[float, float]
-    description: str
 
     @abstractmethod
     def world(self) -> World:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import io
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, fields
 from types import ModuleType
 from typing import Any
@@ -15,7 +15,7 @@ from unittest import mock
 from swarmfield.environments.options import require_count
 from swarmfield.interop.jaxmarl import JaxMARL
 from swarmfield.interop.jaxmarl_agents import Agents, their_promotion
-from swarmfield.interop.their_options import options_class, parameters_of_class
+from swarmfield.interop.their_options import options_class, parameters_of_class, refusals
 from swarmfield.options import suggest
 from swarmfield.registry import Entry
 from swarmfield.types import SwarmfieldError
@@ -80,23 +80,10 @@ def _make(identifier: str, options: Mapping[str, Any]) -> Any:
         return _library(identifier).make(identifier, **options)
 
 
-@contextlib.contextmanager
-def _refusals(identifier: str, options: Mapping[str, Any]) -> Iterator[None]:
+def _refusals(identifier: str, options: Mapping[str, Any]) -> AbstractContextManager[None]:
     """What JaxMARL does not make, and what cannot be played, told in one sentence."""
-    try:
-        yield
-    except (ArithmeticError, ImportError, LookupError, TypeError, ValueError) as error:
-        refusal = error
-    except (AssertionError, NotImplementedError) as error:
-        refusal = error
-    else:
-        return
-    said = " ".join(str(refusal).split()).rstrip(".") or type(refusal).__name__
-    asked = [f"{name}={value!r}" for name, value in options.items() if name != LIMIT]
-    raise SwarmfieldError(
-        f"JaxMARL's {identifier} with {', '.join(asked) or 'its defaults'} cannot be played: "
-        f"{said}; choose other options or another environment."
-    )
+    asked = {name: value for name, value in options.items() if name != LIMIT}
+    return refusals(f"JaxMARL's {identifier}", asked)
 
 
 def _parameters(identifier: str) -> dict[str, Any]:

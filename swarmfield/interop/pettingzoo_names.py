@@ -6,13 +6,18 @@ import contextlib
 import functools
 import importlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from types import ModuleType
 from typing import Any, Literal
 
 from swarmfield.environments.options import require_count
-from swarmfield.interop.their_options import options_class, parameters_of, parameters_of_class
+from swarmfield.interop.their_options import (
+    options_class,
+    parameters_of,
+    parameters_of_class,
+    refusals,
+)
 from swarmfield.options import require
 from swarmfield.registry import Entry
 from swarmfield.types import SwarmfieldError
@@ -131,7 +136,7 @@ def _build(identifier: str, module: ModuleType, parameters: Mapping[str, Any], c
     given = {item.name: getattr(config, item.name) for item in fields(config)}
     changed = {name: given[name] for name, value in parameters.items() if given[name] != value}
     make = functools.partial(getattr(module, MAKER), **changed, **json.loads(config.arguments))
-    with _refusals(identifier, make.keywords):
+    with refusals(f"pettingzoo:{identifier}", make.keywords, AttributeError):
         theirs = make()
         limit = given[LIMIT] or getattr(theirs.unwrapped, THEIR_LIMIT, None) or STEPS_WITHOUT_LIMIT
         teams = _teams(theirs.possible_agents, config.teams)
@@ -146,22 +151,3 @@ def _teams(names: list[str], teams: str) -> dict[str, tuple[str, ...]]:
     for name in names:
         found.setdefault(name.rpartition("_")[0] or name, []).append(name)
     return {team: tuple(members) for team, members in found.items()}
-
-
-@contextlib.contextmanager
-def _refusals(identifier: str, arguments: Mapping[str, Any]) -> Iterator[None]:
-    """What PettingZoo does not make, and what cannot be played, told in one sentence."""
-    try:
-        yield
-    except (ArithmeticError, AssertionError, ImportError, LookupError) as error:
-        refusal: Exception = error
-    except (AttributeError, NotImplementedError, TypeError, ValueError) as error:
-        refusal = error
-    else:
-        return
-    said = " ".join(str(refusal).split()).rstrip(".") or type(refusal).__name__
-    asked = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
-    raise SwarmfieldError(
-        f"pettingzoo:{identifier} with {asked or 'its defaults'} cannot be played: {said}; choose "
-        "other options or another environment."
-    ) from refusal

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import field, make_dataclass
 from typing import Any
+
+from swarmfield.types import SwarmfieldError
 
 SIMPLE = (bool, int, float, str)
 """Types of parameters that become options."""
@@ -39,6 +42,35 @@ def _default(parameter: inspect.Parameter) -> Any:
     """A default, as a real number where one is announced."""
     is_real = parameter.annotation is float and type(parameter.default) is int
     return float(parameter.default) if is_real else parameter.default
+
+
+@contextlib.contextmanager
+def refusals(what: str, arguments: Mapping[str, Any], *more: type[Exception]) -> Iterator[None]:
+    """What another library does not make, and what cannot be played, told in one sentence.
+
+    Args:
+        what: What is made.
+        arguments: What it is made of.
+        more: Further errors that are the library's refusals.
+
+    Raises:
+        SwarmfieldError: It is refused.
+    """
+    try:
+        yield
+    except (*_REFUSALS, *more) as error:
+        said = " ".join(str(error).split()).rstrip(".") or type(error).__name__
+        asked = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
+        raise SwarmfieldError(
+            f"{what} with {asked or 'its defaults'} cannot be played: {said}; choose other options "
+            "or another environment."
+        ) from error
+
+
+_REFUSALS = (
+    *(ArithmeticError, AssertionError, ImportError, LookupError),
+    *(NotImplementedError, TypeError, ValueError),
+)
 
 
 def options_class(

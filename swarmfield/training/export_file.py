@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
-from contextlib import suppress
+import zipfile
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
-from swarmfield.training.json_files import reason_of, sync
+from swarmfield.training.json_files import reason_of, replace
 from swarmfield.training.player import Player, Which
 from swarmfield.types import SwarmfieldError
 
@@ -49,21 +48,32 @@ def named_after(player: Player, which: Which, what: str, suffix: str) -> Path:
     return player.path / ("-".join(parts) + suffix)
 
 
-def write_whole(file: Path, write: Callable[[BinaryIO], None]) -> None:
+def write_whole(file: Path, write: Callable[[BinaryIO], object]) -> None:
     """Write a file, so that there is all of it or nothing.
 
     Raises:
         SwarmfieldError: The disk is full, or the folder cannot be written.
     """
-    temporary = file.with_name(f".{file.name}.tmp")
     try:
-        with temporary.open("wb") as stream:
-            write(stream)
-        sync(temporary)
-        os.replace(temporary, file)
+        replace(file, write)
     except OSError as error:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
         raise SwarmfieldError(
             f"Cannot write {file}: {reason_of(error)}; free space, or give another --output."
         ) from None
+
+
+def write_zip(file: Path, parts: Mapping[str, bytes]) -> None:
+    """Write an archive, which depends on its parts alone.
+
+    Raises:
+        SwarmfieldError: As in `write_whole`.
+    """
+
+    def write(stream: BinaryIO) -> None:
+        with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name, part in parts.items():
+                entry = zipfile.ZipInfo(name)
+                entry.compress_type = zipfile.ZIP_DEFLATED
+                archive.writestr(entry, part)
+
+    write_whole(file, write)

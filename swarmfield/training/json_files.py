@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, BinaryIO, TypeAlias
 
 from swarmfield.types import SwarmfieldError
 
@@ -41,19 +41,32 @@ def write_json(path: Path, value: Mapping[str, Any]) -> None:
         SwarmfieldError: The disk is full or the folder cannot be written.
     """
     text = json.dumps(to_json(value), indent=2, allow_nan=False) + "\n"
-    temporary = path.with_name(f".{path.name}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(text.encode())
-        sync(temporary)
-        os.replace(temporary, path)
+        replace(path, lambda stream: stream.write(text.encode()))
         sync(path.parent)
     except OSError as error:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
         raise SwarmfieldError(
             f"Cannot write {path}: {reason_of(error)}; free space or make the folder writable."
         ) from None
+
+
+def replace(path: Path, write: Callable[[BinaryIO], object]) -> None:
+    """Write a file, so that there is all of it or what was there before.
+
+    Raises:
+        OSError: The disk is full or the folder cannot be written.
+    """
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        with temporary.open("wb") as stream:
+            write(stream)
+        sync(temporary)
+        os.replace(temporary, path)
+    except OSError:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise
 
 
 def sync(path: Path) -> None:

@@ -13,16 +13,15 @@ in the order of `policy.json`.
 from __future__ import annotations
 
 import json
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, PyTree
 
-from swarmfield.training.export_file import export_file, named_after, write_whole
+from swarmfield.training.export_file import export_file, named_after, write_zip
 from swarmfield.training.json_files import to_json
 from swarmfield.training.player import Player, Which, load
 from swarmfield.training.provenance import software_and_device
@@ -77,7 +76,9 @@ def write_policy(
         "begin": _exported(begin, _SEED, *steps),
         "act": _exported(act, _SEED, _EXPLORE, *steps, *kept),
     }
-    _write(file, {"which": which, **_described(player, timestep, memory)}, programs)
+    described = to_json({"which": which, **_described(player, timestep, memory)})
+    parts = {f"{name}.stablehlo": program for name, program in programs.items()}
+    write_zip(file, {**parts, "policy.json": (json.dumps(described, indent=2) + "\n").encode()})
     return file
 
 
@@ -131,15 +132,3 @@ def _listed(prefix: str, tree: PyTree) -> list[dict[str, Any]]:
 
 def _rebuilt(like: PyTree, arrays: tuple[Array, ...]) -> PyTree:
     return jax.tree.unflatten(jax.tree.structure(like), arrays)
-
-
-def _write(file: Path, described: dict[str, Any], programs: dict[str, bytes]) -> None:
-    parts: dict[str, str | bytes] = {f"{name}.stablehlo": x for name, x in programs.items()}
-    parts["policy.json"] = json.dumps(to_json(described), indent=2) + "\n"
-
-    def write(stream: BinaryIO) -> None:
-        with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
-            for name in sorted(parts):
-                archive.writestr(name, parts[name])
-
-    write_whole(file, write)

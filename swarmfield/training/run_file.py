@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
-from typing import BinaryIO
 
 from swarmfield.training import run_folder
-from swarmfield.training.export_file import export_file, write_whole
+from swarmfield.training.export_file import export_file, write_zip
 from swarmfield.training.run_folder import RunFolder
 from swarmfield.types import SwarmfieldError
 
@@ -33,8 +31,8 @@ def write_run(path: str | Path, *, output: str | Path | None = None) -> Path:
     """
     folder = run_folder.open_existing(Path(path))
     file = export_file(output, folder.path / "run.zip")
-    files = _files_of(folder)
-    write_whole(file, lambda stream: _write(stream, files))
+    parts = {name: part.read_bytes() for name, part in _files_of(folder).items()}
+    write_zip(file, parts)
     return file
 
 
@@ -52,12 +50,3 @@ def _files_of(folder: RunFolder) -> dict[str, Path]:
         )
     files = [*(folder.path / name for name in _PARTS), *best]
     return {str(file.relative_to(folder.path)): file for file in files}
-
-
-def _write(stream: BinaryIO, files: dict[str, Path]) -> None:
-    """Write an archive, which depends on the files' contents alone."""
-    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, file in files.items():
-            entry = zipfile.ZipInfo(name)
-            entry.compress_type = zipfile.ZIP_DEFLATED
-            archive.writestr(entry, file.read_bytes())
