@@ -209,8 +209,8 @@ _TRAIN_HELP = (
 
 _EXPORT_HELP = (
     "A run as one small file, what it learned as programs that need JAX alone, its episodes as\n"
-    "NumPy arrays, or runs' evaluations for marl-eval; `swarmfield export policy RUN --help` lists\n"
-    "the options of one."
+    "NumPy arrays, or runs' evaluations for marl-eval; `swarmfield export policy RUN --help`\n"
+    "lists the options of one."
 )
 
 _SCALES = "smoke|laptop|paper"
